@@ -1,0 +1,471 @@
+//! Enrolment: a second factor is made, confirmed by a code, and removed.
+//!
+//! Knows: that a factor is pending until a code of it was seen, that the confirming code is used up, and that
+//! whoever has a factor must prove one before adding or removing another. Must never know: how the secret is
+//! shown.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use countersign_core::limit::Room;
+use countersign_core::otp::{AcceptanceWindow, SharedSecret, Totp};
+use zeroize::Zeroizing;
+
+use super::{
+    Proof, SignedIn, attempt_reads, bounded, browser_text, end_sessions, know_browser, note_charge, notify,
+    open_session, prove, put, source,
+};
+use crate::credential::backup::BackupCodes;
+use crate::credential::totp::{SECRET_BYTES, TotpCredential, TotpVerdict};
+use crate::credential::{self, Credential, Factor, FactorState, Holder};
+use crate::event::{Act, Ending, Event, Origin, Reason};
+use crate::id::Digest;
+use crate::name::Name;
+use crate::policy::{FACTORS_MAX, LABEL_CHARS_MAX};
+use crate::record::{Account, Key, NoticeKind};
+use crate::rule::{Change, Decision, Fault, Rule, World};
+use crate::session::Level;
+use crate::snapshot::Snapshot;
+use crate::throttle::{Class, Gate};
+
+/// The session in whose name something of the account is changed, and the code that allows it.
+#[derive(Clone)]
+pub struct Asker {
+    /// The session.
+    pub session: Digest,
+    /// Whose account it is.
+    pub name: Name,
+    /// A fresh code, owed once a second factor is active.
+    pub code: Zeroizing<String>,
+    /// Who asks.
+    pub origin: Origin,
+}
+
+/// Why an asker got no further.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// The session is over.
+    NoSession,
+    /// The code owed is missing, wrong or used.
+    Refused,
+    /// The code has not the shape of a code.
+    Malformed,
+    /// A budget has no room.
+    Throttled {
+        /// Seconds to wait.
+        retry_after_s: u32,
+    },
+    /// No decision about time can be made.
+    ClockNotSet,
+    /// There is no such factor, or none pending.
+    NoFactor,
+    /// The account has as many factors as it can.
+    TooMany,
+}
+
+/// Why an asker got no further, and what must be committed all the same.
+type Stopped = (Denied, Vec<Change>);
+
+/// What was asked for, and what the proof of it left to show.
+pub struct Granted<T> {
+    /// What was asked for.
+    pub given: T,
+    /// A backup code issued in place of the one that was the proof.
+    pub replacement_code: Option<Zeroizing<String>>,
+}
+
+/// A secret and what comes with it, for its owner's eyes, once.
+pub struct Enrolment {
+    /// The factor's short identifier.
+    pub factor: String,
+    /// The shared secret.
+    pub secret: SharedSecret,
+    /// The parameters of its codes.
+    pub parameters: Totp,
+    /// Backup codes, when the account had none.
+    pub backup_codes: Vec<Zeroizing<String>>,
+    /// Seconds in which it must be confirmed.
+    pub expires_in_s: u32,
+}
+
+impl Asker {
+    fn reads(&self, seen: &Snapshot, world: &World<'_>) -> Vec<Key> {
+        let mut keys = attempt_reads(&self.name, &self.origin, seen, world);
+        keys.push(Key::Session(self.session));
+        keys
+    }
+
+    /// The asker's account, if the session is its own and alive.
+    fn account(&self, seen: &Snapshot) -> Option<Account> {
+        let session = seen
+            .session(self.session)
+            .filter(|session| session.account == self.name);
+        session.and_then(|_| seen.account(&self.name)).cloned()
+    }
+
+    /// Asks for the code that is owed; on refusal says what must be committed and answered.
+    fn prove(
+        &self,
+        act: Act,
+        account: &mut Account,
+        gate: &mut Gate<'_>,
+        world: &mut World<'_>,
+    ) -> Result<Result<Option<Zeroizing<String>>, Stopped>, Fault> {
+        if !account.has_second_factor() {
+            return Ok(Ok(None));
+        }
+        Ok(match prove(account, &self.code, gate, world)? {
+            Proof::Accepted { replacement, .. } => Ok(replacement),
+            Proof::Malformed => Err((Denied::Malformed, Vec::new())),
+            Proof::ClockNotSet => Err((Denied::ClockNotSet, Vec::new())),
+            Proof::Throttled { retry_after_s } => Err((Denied::Throttled { retry_after_s }, Vec::new())),
+            Proof::Refused(reason, charged) => {
+                let event = Event::about(act, Ending::Refused, &self.name, &self.origin).because(reason);
+                let mut changes = alloc::vec![Change::Audit(event)];
+                note_charge(charged, account, &self.origin, world, &mut changes);
+                changes.push(put(account.clone()));
+                Err((Denied::Refused, changes))
+            }
+        })
+    }
+}
+
+/// Runs a change of the account that owes a code first.
+fn with_proof<T>(
+    asker: &Asker,
+    act: Act,
+    seen: &Snapshot,
+    world: &mut World<'_>,
+    change: impl FnOnce(&mut Account, &mut World<'_>, &mut Vec<Change>) -> Result<T, Denied>,
+) -> Result<Decision<Result<Granted<T>, Denied>>, Fault> {
+    let Some(mut account) = asker.account(seen) else {
+        return Ok(Decision::unchanged(Err(Denied::NoSession)));
+    };
+    let shown = browser_text(&asker.origin);
+    let source = source(&asker.name, &asker.origin, &shown, seen, world);
+    let mut gate = Gate::new(&asker.name, true, source, seen, world.keys);
+    let (outcome, mut changes) = match asker.prove(act, &mut account, &mut gate, world)? {
+        Err((denied, changes)) => (Err(denied), changes),
+        Ok(replacement_code) => {
+            let mut changes = Vec::new();
+            if replacement_code.is_some() {
+                let used = Event::about(Act::BackupCodeUse, Ending::Success, &asker.name, &asker.origin);
+                changes.push(Change::Audit(used));
+                notify(&mut account, NoticeKind::BackupCodeUsed, world, &mut changes);
+            }
+            let outcome = change(&mut account, world, &mut changes);
+            changes.push(put(account));
+            (
+                outcome.map(|given| Granted {
+                    given,
+                    replacement_code,
+                }),
+                changes,
+            )
+        }
+    };
+    changes.extend(gate.changes());
+    Ok(Decision { outcome, changes })
+}
+
+/// Makes a pending time-based factor, and backup codes when there are none.
+#[derive(Clone)]
+pub struct Begin {
+    /// Who asks.
+    pub asker: Asker,
+    /// A name for the factor.
+    pub label: String,
+}
+
+impl Rule for Begin {
+    type Outcome = Result<Granted<Enrolment>, Denied>;
+
+    fn reads(&self, seen: &Snapshot, world: &World<'_>) -> Vec<Key> {
+        self.asker.reads(seen, world)
+    }
+
+    fn decide(&self, seen: &Snapshot, world: &mut World<'_>) -> Result<Decision<Self::Outcome>, Fault> {
+        with_proof(
+            &self.asker,
+            Act::FactorAdd,
+            seen,
+            world,
+            |account, world, changes| {
+                credential::drop_stale(&mut account.factors, world.now);
+                account.factors.retain(Factor::is_active);
+                if account.factors.len() + 2 > FACTORS_MAX {
+                    return Err(Denied::TooMany);
+                }
+                let until = world.now.plus(u64::from(world.policy.enrolment_s));
+                let enrolment = make(account, &self.label, FactorState::Pending(until), None, world);
+                let event = Event::about(Act::FactorAdd, Ending::Success, &account.name, &self.asker.origin);
+                changes.push(Change::Audit(event.on(enrolment.factor.clone())));
+                Ok(enrolment)
+            },
+        )
+    }
+}
+
+/// Draws (or takes) a secret, adds the factor in the given state, and backup codes with it when the account
+/// has none.
+pub(crate) fn make(
+    account: &mut Account,
+    label: &str,
+    state: FactorState,
+    secret: Option<SharedSecret>,
+    world: &mut World<'_>,
+) -> Enrolment {
+    let secret = secret.unwrap_or_else(|| {
+        let mut bytes = Zeroizing::new([0u8; SECRET_BYTES]);
+        world.entropy.fill(&mut *bytes);
+        SharedSecret::from_bytes(&*bytes).expect("20 bytes are within the bounds of a secret")
+    });
+    let parameters = Totp::default();
+    let factor = credential::draw_factor_id(world.entropy);
+    let holder = Holder {
+        account: &account.name,
+        factor: &factor,
+    };
+    let totp = TotpCredential::seal(&secret, parameters, holder, world);
+    let label = match bounded(label, LABEL_CHARS_MAX) {
+        empty if empty.is_empty() => String::from("Authenticator"),
+        label => label,
+    };
+    let mut backup_codes = Vec::new();
+    if !account.factors.iter().any(Factor::is_backup) {
+        let (backup, texts) = draw_backup(&account.name, state, world);
+        account.factors.push(backup);
+        backup_codes = texts;
+    }
+    account.factors.push(Factor {
+        id: factor.clone(),
+        label,
+        created_at: world.now,
+        state,
+        credential: Credential::Totp(totp),
+    });
+    Enrolment {
+        factor,
+        secret,
+        parameters,
+        backup_codes,
+        expires_in_s: world.policy.enrolment_s,
+    }
+}
+
+fn draw_backup(name: &Name, state: FactorState, world: &mut World<'_>) -> (Factor, Vec<Zeroizing<String>>) {
+    let id = credential::draw_factor_id(world.entropy);
+    let (codes, texts) = BackupCodes::draw(
+        Holder {
+            account: name,
+            factor: &id,
+        },
+        world,
+    );
+    let credential = Credential::Backup(codes);
+    (
+        Factor {
+            id,
+            label: String::from("Backup codes"),
+            created_at: world.now,
+            state,
+            credential,
+        },
+        texts,
+    )
+}
+
+/// Confirms a pending factor by a code of it, which is used up by that.
+///
+/// The code is looked for in a wide window and the drift is learned (RFC 6238 §6): the session is what makes
+/// that safe. A session that had one factor is replaced by one that has two.
+#[derive(Clone)]
+pub struct Confirm {
+    /// Who asks; its code is the confirming one.
+    pub asker: Asker,
+}
+
+impl Rule for Confirm {
+    type Outcome = Result<SignedIn, Denied>;
+
+    fn reads(&self, seen: &Snapshot, world: &World<'_>) -> Vec<Key> {
+        self.asker.reads(seen, world)
+    }
+
+    fn decide(&self, seen: &Snapshot, world: &mut World<'_>) -> Result<Decision<Self::Outcome>, Fault> {
+        let asker = &self.asker;
+        let Some(mut account) = asker.account(seen) else {
+            return Ok(Decision::unchanged(Err(Denied::NoSession)));
+        };
+        let shown = browser_text(&asker.origin);
+        let source = source(&asker.name, &asker.origin, &shown, seen, world);
+        let mut gate = Gate::new(&asker.name, true, source, seen, world.keys);
+        if let Room::Closed { retry_after_s } = gate.room(Class::Otp, world) {
+            return Ok(Decision::unchanged(Err(Denied::Throttled { retry_after_s })));
+        }
+        let verdict = match confirm(&mut account, &asker.code, world)? {
+            None => return Ok(Decision::unchanged(Err(Denied::NoFactor))),
+            Some(TotpVerdict::Malformed) => return Ok(Decision::unchanged(Err(Denied::Malformed))),
+            Some(TotpVerdict::ClockNotSet) => return Ok(Decision::unchanged(Err(Denied::ClockNotSet))),
+            Some(verdict) => verdict,
+        };
+        let event = |ending| Event::about(Act::FactorConfirm, ending, &asker.name, &asker.origin);
+        let mut changes = Vec::new();
+        if !matches!(verdict, TotpVerdict::Accepted { .. }) {
+            let charged = gate.charge(Class::Otp, world);
+            changes.push(Change::Audit(event(Ending::Refused).because(Reason::WrongCode)));
+            note_charge(charged, &mut account, &asker.origin, world, &mut changes);
+            changes.push(put(account));
+            changes.extend(gate.changes());
+            return Ok(Decision {
+                outcome: Err(Denied::Refused),
+                changes,
+            });
+        }
+        changes.push(Change::Audit(event(Ending::Success)));
+        notify(&mut account, NoticeKind::FactorAdded, world, &mut changes);
+        account.sessions.retain(|open| open.id != asker.session);
+        changes.push(Change::Delete(Key::Session(asker.session)));
+        let methods = ["pwd", "otp", "mfa"];
+        let mut signed_in = open_session(
+            &mut account,
+            Level::Two,
+            &methods,
+            &asker.origin,
+            world,
+            &mut changes,
+        );
+        signed_in.browser = know_browser(&mut account, &asker.origin, world, &mut changes);
+        gate.clear(world.keys);
+        changes.push(put(account));
+        changes.extend(gate.changes());
+        Ok(Decision {
+            outcome: Ok(signed_in),
+            changes,
+        })
+    }
+}
+
+/// Judges the code against the pending factor and activates it, and what was made with it; none when nothing
+/// is pending.
+fn confirm(account: &mut Account, code: &str, world: &mut World<'_>) -> Result<Option<TotpVerdict>, Fault> {
+    let steps = world.policy.enrolment_drift_steps;
+    let window = AcceptanceWindow {
+        past: steps,
+        future: steps,
+    };
+    let now = world.now;
+    let name = account.name.clone();
+    let pending = account.factors.iter_mut().filter(|factor| factor.is_pending(now));
+    let found = pending
+        .into_iter()
+        .find_map(|factor| match &mut factor.credential {
+            Credential::Totp(totp) => Some((factor.id.clone(), totp)),
+            Credential::Backup(_) => None,
+        });
+    let Some((id, totp)) = found else { return Ok(None) };
+    let verdict = totp.accept(
+        code,
+        window,
+        Holder {
+            account: &name,
+            factor: &id,
+        },
+        world,
+    )?;
+    if let TotpVerdict::Accepted { drift } = verdict {
+        totp.drift = drift;
+        for factor in account.factors.iter_mut().filter(|factor| factor.is_pending(now)) {
+            factor.state = FactorState::Active(now);
+        }
+    }
+    Ok(Some(verdict))
+}
+
+/// Removes a factor; the others stay.
+#[derive(Clone)]
+pub struct Remove {
+    /// Who asks.
+    pub asker: Asker,
+    /// The factor's short identifier.
+    pub factor: String,
+}
+
+impl Rule for Remove {
+    type Outcome = Result<Granted<()>, Denied>;
+
+    fn reads(&self, seen: &Snapshot, world: &World<'_>) -> Vec<Key> {
+        self.asker.reads(seen, world)
+    }
+
+    fn decide(&self, seen: &Snapshot, world: &mut World<'_>) -> Result<Decision<Self::Outcome>, Fault> {
+        with_proof(
+            &self.asker,
+            Act::FactorRemove,
+            seen,
+            world,
+            |account, world, changes| {
+                let Some(at) = account.factors.iter().position(|factor| factor.id == self.factor) else {
+                    return Err(Denied::NoFactor);
+                };
+                account.factors.remove(at);
+                if !account.has_second_factor() {
+                    account.factors.clear();
+                }
+                let origin = &self.asker.origin;
+                end_sessions(
+                    account,
+                    Some(self.asker.session),
+                    Reason::ByOwner,
+                    origin,
+                    changes,
+                );
+                notify(account, NoticeKind::FactorRemoved, world, changes);
+                let event = Event::about(Act::FactorRemove, Ending::Success, &account.name, origin);
+                changes.push(Change::Audit(event.on(self.factor.clone())));
+                Ok(())
+            },
+        )
+    }
+}
+
+/// Replaces all backup codes; the old ones are void.
+#[derive(Clone)]
+pub struct ReplaceBackupCodes {
+    /// Who asks.
+    pub asker: Asker,
+}
+
+impl Rule for ReplaceBackupCodes {
+    type Outcome = Result<Granted<Vec<Zeroizing<String>>>, Denied>;
+
+    fn reads(&self, seen: &Snapshot, world: &World<'_>) -> Vec<Key> {
+        self.asker.reads(seen, world)
+    }
+
+    fn decide(&self, seen: &Snapshot, world: &mut World<'_>) -> Result<Decision<Self::Outcome>, Fault> {
+        with_proof(
+            &self.asker,
+            Act::BackupCodesReplace,
+            seen,
+            world,
+            |account, world, changes| {
+                if !account.has_second_factor() {
+                    return Err(Denied::NoFactor);
+                }
+                account.factors.retain(|factor| !factor.is_backup());
+                let (backup, texts) = draw_backup(&account.name, FactorState::Active(world.now), world);
+                account.factors.push(backup);
+                notify(account, NoticeKind::BackupCodesReplaced, world, changes);
+                let event = Event::about(
+                    Act::BackupCodesReplace,
+                    Ending::Success,
+                    &account.name,
+                    &self.asker.origin,
+                );
+                changes.push(Change::Audit(event));
+                Ok(texts)
+            },
+        )
+    }
+}

@@ -1,0 +1,331 @@
+//! The rules, one file a command family; and what they share.
+//!
+//! Knows: how an account's open things are opened, bounded and ended. Must never know: doors.
+//! A new command is a file here and a line below. Each takes an [`Origin`] that travels into the audit.
+
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+
+use countersign_core::limit::Room;
+use zeroize::Zeroizing;
+
+pub mod code;
+pub mod enrol;
+pub mod operator;
+pub mod password;
+pub mod session;
+pub mod ticket;
+pub mod upkeep;
+
+use crate::credential::{CodeVerdict, Holder, class_of};
+use crate::event::{Act, Ending, Event, Origin, Reason};
+use crate::id::{Digest, Token};
+use crate::name::Name;
+use crate::policy::{BROWSERS_MAX, SESSIONS_MAX};
+use crate::record::{Account, Browser, Key, Notice, NoticeKind, Open, Record, Session};
+use crate::rule::{Change, Fault, World};
+use crate::session::Level;
+use crate::snapshot::Snapshot;
+use crate::throttle::{self, Charged, Gate, Source};
+
+/// A session that was just opened; its token is shown once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SignedIn {
+    /// Whose session it is.
+    pub name: Name,
+    /// The session's token.
+    pub session: Token,
+    /// Seconds until it ends at the latest.
+    pub expires_in_s: u32,
+    /// How strongly it was proven.
+    pub level: Level,
+    /// A cookie by which this browser is known from now on, when it was not known before.
+    pub browser: Option<Token>,
+    /// A backup code issued in place of the one just used.
+    pub replacement_code: Option<Zeroizing<String>>,
+    /// Whether a second factor must be enrolled before anything else.
+    pub must_enrol: bool,
+}
+
+/// What the proof of a code came to, for every rule that asks for one.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Proof {
+    Accepted {
+        method: &'static str,
+        replacement: Option<Zeroizing<String>>,
+    },
+    Refused(Reason, Charged),
+    Throttled {
+        retry_after_s: u32,
+    },
+    Malformed,
+    ClockNotSet,
+}
+
+/// The keys of an attempt on a name: its account, the browser shown, and the throttle's buckets for both.
+pub(crate) fn attempt_reads(name: &Name, origin: &Origin, seen: &Snapshot, world: &World<'_>) -> Vec<Key> {
+    let mut keys = vec![Key::Account(name.clone())];
+    let browser = origin.browser.map(Key::Browser);
+    let resolved = browser.as_ref().is_none_or(|key| seen.holds(key));
+    keys.extend(browser);
+    if resolved {
+        let shown = browser_text(origin);
+        keys.extend(throttle::reads(
+            name,
+            source(name, origin, &shown, seen, world),
+            world.keys,
+        ));
+    }
+    keys
+}
+
+/// The source of an attempt: known when it shows a browser cookie that belongs to the very account.
+pub(crate) fn source<'a>(
+    name: &Name,
+    origin: &'a Origin,
+    shown: &'a str,
+    seen: &Snapshot,
+    world: &World<'_>,
+) -> Source<'a> {
+    let known = origin
+        .browser
+        .is_some_and(|id| match seen.record(&Key::Browser(id)) {
+            Some(Record::Browser(browser)) => browser.account == *name && world.now < browser.expires_at,
+            _ => false,
+        });
+    if known {
+        Source::Known(shown)
+    } else {
+        Source::Stranger(&origin.network)
+    }
+}
+
+/// The stable text of the browser an origin shows.
+pub(crate) fn browser_text(origin: &Origin) -> String {
+    origin.browser.map_or_else(String::new, |id| id.to_string())
+}
+
+/// Asks every active factor of the code's class, charging the gate when none accepts.
+pub(crate) fn prove(
+    account: &mut Account,
+    code: &str,
+    gate: &mut Gate<'_>,
+    world: &mut World<'_>,
+) -> Result<Proof, Fault> {
+    let Some(class) = class_of(code) else {
+        return Ok(Proof::Malformed);
+    };
+    if let Room::Closed { retry_after_s } = gate.room(class, world) {
+        return Ok(Proof::Throttled { retry_after_s });
+    }
+    let mut refusal = Reason::WrongCode;
+    let name = &account.name;
+    for factor in account.factors.iter_mut().filter(|factor| factor.is_active()) {
+        let holder = Holder {
+            account: name,
+            factor: &factor.id,
+        };
+        let provider = factor.credential.provider();
+        if provider.class() != class {
+            continue;
+        }
+        match provider.check(code, holder, world)? {
+            CodeVerdict::Accepted(accepted) => {
+                return Ok(Proof::Accepted {
+                    method: provider.method(),
+                    replacement: accepted.replacement,
+                });
+            }
+            CodeVerdict::AlreadyUsed => refusal = Reason::CodeAlreadyUsed,
+            CodeVerdict::ClockNotSet => return Ok(Proof::ClockNotSet),
+            CodeVerdict::Wrong | CodeVerdict::Malformed => {}
+        }
+    }
+    let charged = match refusal {
+        Reason::CodeAlreadyUsed => Charged::Counted,
+        _ => gate.charge(class, world),
+    };
+    Ok(Proof::Refused(refusal, charged))
+}
+
+/// Opens a session for an account that proved what it had to, and forgets what the throttle held against it.
+pub(crate) fn open_session(
+    account: &mut Account,
+    level: Level,
+    methods: &[&str],
+    origin: &Origin,
+    world: &mut World<'_>,
+    changes: &mut Vec<Change>,
+) -> SignedIn {
+    let token = Token::draw(world.entropy);
+    let expires_at = world.now.plus(u64::from(world.policy.session_s));
+    account.sessions.retain(|open| world.now < open.expires_at);
+    while account.sessions.len() >= SESSIONS_MAX {
+        changes.push(Change::Delete(Key::Session(account.sessions.remove(0).id)));
+    }
+    account.sessions.push(Open {
+        id: token.digest(),
+        expires_at,
+    });
+    let session = Session {
+        account: account.name.clone(),
+        created_at: world.now,
+        expires_at,
+        last_seen: world.now,
+        level,
+        methods: methods.iter().map(|method| String::from(*method)).collect(),
+        label: String::new(),
+        network: origin.network.clone(),
+        agent: origin.agent.clone(),
+    };
+    changes.push(Change::Put(
+        Key::Session(token.digest()),
+        Record::Session(session),
+    ));
+    SignedIn {
+        name: account.name.clone(),
+        expires_in_s: world.policy.session_s,
+        level,
+        browser: None,
+        replacement_code: None,
+        must_enrol: world.policy.second_factor_required && !account.has_second_factor(),
+        session: token,
+    }
+}
+
+/// Makes this browser a known source of the account, unless it is one already.
+pub(crate) fn know_browser(
+    account: &mut Account,
+    origin: &Origin,
+    world: &mut World<'_>,
+    changes: &mut Vec<Change>,
+) -> Option<Token> {
+    let expires_at = world.now.plus(u64::from(world.policy.browser_s));
+    if let Some(at) = account
+        .browsers
+        .iter()
+        .position(|open| Some(open.id) == origin.browser)
+    {
+        let known = account.browsers.remove(at);
+        if world.now < known.expires_at {
+            account.browsers.push(known);
+            return None;
+        }
+    }
+    account.browsers.retain(|open| world.now < open.expires_at);
+    while account.browsers.len() >= BROWSERS_MAX {
+        changes.push(Change::Delete(Key::Browser(account.browsers.remove(0).id)));
+    }
+    if account.sign_ins > 0 {
+        notify(account, NoticeKind::NewBrowser, world, changes);
+    }
+    let token = Token::draw(world.entropy);
+    account.browsers.push(Open {
+        id: token.digest(),
+        expires_at,
+    });
+    let browser = Browser {
+        account: account.name.clone(),
+        expires_at,
+    };
+    changes.push(Change::Put(
+        Key::Browser(token.digest()),
+        Record::Browser(browser),
+    ));
+    Some(token)
+}
+
+/// Tells the owner something, in the same commit as the act itself.
+pub(crate) fn notify(
+    account: &mut Account,
+    kind: NoticeKind,
+    world: &mut World<'_>,
+    changes: &mut Vec<Change>,
+) {
+    const NOTICES_MAX: usize = 50;
+    let id = Token::draw(world.entropy).digest();
+    let notice = Record::Notice(Notice {
+        account: account.name.clone(),
+        at: world.now,
+        kind,
+        delivered: false,
+    });
+    account.notices.retain(|open| world.now < open.expires_at);
+    while account.notices.len() >= NOTICES_MAX {
+        changes.push(Change::Delete(Key::Notice(account.notices.remove(0).id)));
+    }
+    account.notices.push(Open {
+        id,
+        expires_at: notice.expires_at().unwrap_or(world.now),
+    });
+    changes.push(Change::Put(Key::Notice(id), notice));
+}
+
+/// Tells the owner, and the audit, when a failure was the one that closed a credential.
+pub(crate) fn note_charge(
+    charged: Charged,
+    account: &mut Account,
+    origin: &Origin,
+    world: &mut World<'_>,
+    changes: &mut Vec<Change>,
+) -> bool {
+    let closed = charged == Charged::ClosedCredential;
+    if closed {
+        notify(account, NoticeKind::CredentialClosed, world, changes);
+        changes.push(Change::Audit(Event::about(
+            Act::CredentialClose,
+            Ending::Success,
+            &account.name,
+            origin,
+        )));
+    }
+    closed
+}
+
+/// Ends every session of an account but one, naming each in the audit.
+pub(crate) fn end_sessions(
+    account: &mut Account,
+    except: Option<Digest>,
+    reason: Reason,
+    origin: &Origin,
+    changes: &mut Vec<Change>,
+) {
+    for open in core::mem::take(&mut account.sessions) {
+        if Some(open.id) == except {
+            account.sessions.push(open);
+            continue;
+        }
+        changes.push(Change::Delete(Key::Session(open.id)));
+        let event = Event::about(Act::SessionEnd, Ending::Success, &account.name, origin);
+        changes.push(Change::Audit(event.because(reason).on(open.id.short())));
+    }
+}
+
+/// Ends all challenges and forgets all known browsers of an account.
+pub(crate) fn end_attempts(account: &mut Account, changes: &mut Vec<Change>) {
+    changes.extend(
+        core::mem::take(&mut account.challenges)
+            .into_iter()
+            .map(|open| Change::Delete(Key::Challenge(open.id))),
+    );
+    changes.extend(
+        core::mem::take(&mut account.browsers)
+            .into_iter()
+            .map(|open| Change::Delete(Key::Browser(open.id))),
+    );
+}
+
+/// Stores the account as it now is.
+pub(crate) fn put(account: Account) -> Change {
+    Change::Put(Key::Account(account.name.clone()), Record::Account(account))
+}
+
+/// Cuts a text that somebody else chose to a bound, dropping control characters.
+pub fn bounded(text: &str, chars_max: usize) -> String {
+    text.trim()
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(chars_max)
+        .collect()
+}

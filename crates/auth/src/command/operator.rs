@@ -1,0 +1,246 @@
+//! What an operator may do to accounts: add, disable, enable, reset, lift the throttle.
+//!
+//! Knows: that the operator vouches but never chooses a person's password in a reset. Must never know: how
+//! the operator was recognised; only the machine's own owner reaches these rules.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use zeroize::Zeroizing;
+
+use super::{end_attempts, end_sessions, enrol, notify, put, ticket};
+use crate::credential::FactorState;
+use crate::event::{Act, Ending, Event, Origin, Reason};
+use crate::id::Token;
+use crate::name::Name;
+use crate::policy::{FACTORS_MAX, GROUPS_MAX};
+use crate::record::{Account, Key, NoticeKind, Password, PasswordHash, TicketPurpose};
+use crate::rule::{Change, Decision, Fault, Rule, World};
+use crate::snapshot::Snapshot;
+use crate::throttle::{self, Source};
+
+/// Adds an account.
+#[derive(Clone, Debug)]
+pub struct Add {
+    /// Its name.
+    pub name: Name,
+    /// Its groups.
+    pub groups: Vec<String>,
+    /// The hash of its password; without one an invitation ticket is issued.
+    pub hash: Option<PasswordHash>,
+    /// Whether to make a second factor, confirmed at once because the operator vouches for it.
+    pub totp: bool,
+    /// Who asks.
+    pub origin: Origin,
+}
+
+/// What adding an account brought, to be shown once.
+pub struct Added {
+    /// The second factor, when one was asked for.
+    pub enrolment: Option<enrol::Enrolment>,
+    /// The invitation by which its owner sets a password, when none was given, and the seconds it lives.
+    pub invitation: Option<(Token, u32)>,
+}
+
+/// Why an account was not added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotAdded {
+    /// The name is taken, in this or another spelling.
+    NameTaken,
+    /// More groups than an account can be in.
+    TooManyGroups,
+}
+
+impl Rule for Add {
+    type Outcome = Result<Added, NotAdded>;
+
+    fn reads(&self, _: &Snapshot, _: &World<'_>) -> Vec<Key> {
+        alloc::vec![Key::Account(self.name.clone())]
+    }
+
+    fn decide(&self, seen: &Snapshot, world: &mut World<'_>) -> Result<Decision<Self::Outcome>, Fault> {
+        if seen.account(&self.name).is_some() {
+            return Ok(Decision::unchanged(Err(NotAdded::NameTaken)));
+        }
+        if self.groups.len() > GROUPS_MAX {
+            return Ok(Decision::unchanged(Err(NotAdded::TooManyGroups)));
+        }
+        let mut account = Account::new(self.name.clone(), world.now);
+        account.groups = self.groups.clone();
+        account.password = self.hash.clone().map(|hash| Password {
+            hash,
+            changed_at: world.now,
+        });
+        let event = |act| Event::about(act, Ending::Success, &self.name, &self.origin);
+        let mut changes = alloc::vec![Change::Audit(event(Act::AccountAdd))];
+        let enrolment = self.totp.then(|| {
+            let enrolment = enrol::make(&mut account, "", FactorState::Active(world.now), None, world);
+            let confirmed = event(Act::FactorConfirm).because(Reason::ByOperator);
+            changes.push(Change::Audit(confirmed.on(enrolment.factor.clone())));
+            enrolment
+        });
+        let invitation = self.hash.is_none().then(|| {
+            let (token, put) = ticket::issue(TicketPurpose::Account(self.name.clone()), world);
+            changes.extend([put, Change::Audit(event(Act::TicketIssue))]);
+            (token, world.policy.ticket_s)
+        });
+        changes.push(put(account));
+        Ok(Decision {
+            outcome: Ok(Added {
+                enrolment,
+                invitation,
+            }),
+            changes,
+        })
+    }
+}
+
+/// Makes another second factor for an account, confirmed at once.
+#[derive(Clone, Debug)]
+pub struct Vouch {
+    /// Whose factor it is.
+    pub name: Name,
+    /// A name for the factor.
+    pub label: String,
+    /// Who asks.
+    pub origin: Origin,
+}
+
+impl Rule for Vouch {
+    /// The factor, or none when there is no such account or no room.
+    type Outcome = Option<enrol::Enrolment>;
+
+    fn reads(&self, _: &Snapshot, _: &World<'_>) -> Vec<Key> {
+        alloc::vec![Key::Account(self.name.clone())]
+    }
+
+    fn decide(&self, seen: &Snapshot, world: &mut World<'_>) -> Result<Decision<Self::Outcome>, Fault> {
+        let account = seen
+            .account(&self.name)
+            .filter(|account| account.factors.len() + 2 <= FACTORS_MAX);
+        let Some(mut account) = account.cloned() else {
+            return Ok(Decision::unchanged(None));
+        };
+        let enrolment = enrol::make(
+            &mut account,
+            &self.label,
+            FactorState::Active(world.now),
+            None,
+            world,
+        );
+        let mut changes = Vec::new();
+        notify(&mut account, NoticeKind::FactorAdded, world, &mut changes);
+        let event = Event::about(Act::FactorConfirm, Ending::Success, &self.name, &self.origin);
+        changes.push(Change::Audit(
+            event.because(Reason::ByOperator).on(enrolment.factor.clone()),
+        ));
+        changes.push(put(account));
+        Ok(Decision {
+            outcome: Some(enrolment),
+            changes,
+        })
+    }
+}
+
+/// What is to happen to an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Refuse every sign-in and end every session.
+    Disable,
+    /// Let it sign in again.
+    Enable,
+    /// Remove its second factors, end its sessions, lift its throttle and issue a ticket to set a new
+    /// password.
+    Reset,
+    /// Forget the failures counted against it.
+    Lift,
+}
+
+/// Carries out an operator's act on an account.
+#[derive(Clone, Debug)]
+pub struct Manage {
+    /// The account.
+    pub name: Name,
+    /// What is to happen.
+    pub action: Action,
+    /// Who asks.
+    pub origin: Origin,
+}
+
+/// What came of [`Manage`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Managed {
+    /// There is no such account.
+    NoAccount,
+    /// Done.
+    Done,
+    /// Done, and this ticket lets its owner set a password.
+    Ticket(Token, u32),
+}
+
+impl Rule for Manage {
+    type Outcome = Managed;
+
+    fn reads(&self, _: &Snapshot, world: &World<'_>) -> Vec<Key> {
+        let mut keys = throttle::reads(&self.name, self.source(), world.keys);
+        keys.push(Key::Account(self.name.clone()));
+        keys
+    }
+
+    fn decide(&self, seen: &Snapshot, world: &mut World<'_>) -> Result<Decision<Managed>, Fault> {
+        let Some(mut account) = seen.account(&self.name).cloned() else {
+            return Ok(Decision::unchanged(Managed::NoAccount));
+        };
+        let mut changes = Vec::new();
+        let mut outcome = Managed::Done;
+        let act = match self.action {
+            Action::Disable => {
+                account.disabled = true;
+                end_sessions(&mut account, None, Reason::ByOperator, &self.origin, &mut changes);
+                end_attempts(&mut account, &mut changes);
+                Act::AccountDisable
+            }
+            Action::Enable => {
+                account.disabled = false;
+                Act::AccountEnable
+            }
+            Action::Reset => {
+                account.factors.clear();
+                account.password = None;
+                end_sessions(&mut account, None, Reason::ByOperator, &self.origin, &mut changes);
+                end_attempts(&mut account, &mut changes);
+                changes.extend(throttle::lift(&self.name, self.source(), seen, world));
+                notify(&mut account, NoticeKind::AccountReset, world, &mut changes);
+                let (token, put) = ticket::issue(TicketPurpose::Account(self.name.clone()), world);
+                changes.push(put);
+                outcome = Managed::Ticket(token, world.policy.ticket_s);
+                Act::AccountReset
+            }
+            Action::Lift => {
+                changes.extend(throttle::lift(&self.name, self.source(), seen, world));
+                Act::ThrottleLift
+            }
+        };
+        changes.push(Change::Audit(Event::about(
+            act,
+            Ending::Success,
+            &self.name,
+            &self.origin,
+        )));
+        changes.push(put(account));
+        Ok(Decision { outcome, changes })
+    }
+}
+
+impl Manage {
+    /// Pairs of the account with single sources lapse within minutes; what an operator lifts is the account's
+    /// own counts.
+    fn source(&self) -> Source<'_> {
+        Source::Stranger(&self.origin.network)
+    }
+}
+
+/// The texts of an enrolment's backup codes, as the operator hands them over.
+pub fn texts(codes: &[Zeroizing<String>]) -> Vec<&str> {
+    codes.iter().map(|code| code.as_str()).collect()
+}

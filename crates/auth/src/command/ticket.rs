@@ -1,0 +1,177 @@
+//! Tickets: the single-use, short-lived links by which a password is first set or set again.
+//!
+//! Knows: that the first administrator needs one, and that an operator begins a reset but never chooses the
+//! password. Must never know: how the link is printed or sent.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::{SignedIn, attempt_reads, end_attempts, end_sessions, know_browser, notify, open_session, put};
+use crate::event::{Act, Ending, Event, Origin, Reason};
+use crate::id::{Digest, Token};
+use crate::name::Name;
+use crate::record::{
+    ADMIN_GROUP, Account, Key, NoticeKind, Password, PasswordHash, Record, Ticket, TicketPurpose,
+};
+use crate::rule::{Change, Decision, Fault, Rule, World};
+use crate::session::Level;
+use crate::snapshot::Snapshot;
+
+/// Issues a ticket.
+#[derive(Clone, Debug)]
+pub struct Issue {
+    /// What it is for.
+    pub purpose: TicketPurpose,
+    /// Who asks.
+    pub origin: Origin,
+}
+
+impl Rule for Issue {
+    /// The ticket's token and the seconds it lives; none when its account does not exist.
+    type Outcome = Option<(Token, u32)>;
+
+    fn reads(&self, _: &Snapshot, _: &World<'_>) -> Vec<Key> {
+        match &self.purpose {
+            TicketPurpose::FirstAdministrator => Vec::new(),
+            TicketPurpose::Account(name) => alloc::vec![Key::Account(name.clone())],
+        }
+    }
+
+    fn decide(&self, seen: &Snapshot, world: &mut World<'_>) -> Result<Decision<Self::Outcome>, Fault> {
+        let event = match &self.purpose {
+            TicketPurpose::FirstAdministrator => {
+                Event::plain(Act::TicketIssue, Ending::Success, &self.origin)
+            }
+            TicketPurpose::Account(name) if seen.account(name).is_none() => {
+                return Ok(Decision::unchanged(None));
+            }
+            TicketPurpose::Account(name) => {
+                Event::about(Act::TicketIssue, Ending::Success, name, &self.origin)
+            }
+        };
+        let (token, put) = issue(self.purpose.clone(), world);
+        let outcome = Some((token, world.policy.ticket_s));
+        Ok(Decision {
+            outcome,
+            changes: alloc::vec![put, Change::Audit(event)],
+        })
+    }
+}
+
+/// Draws a ticket and the change that stores it.
+pub(crate) fn issue(purpose: TicketPurpose, world: &mut World<'_>) -> (Token, Change) {
+    let token = Token::draw(world.entropy);
+    let expires_at = world.now.plus(u64::from(world.policy.ticket_s));
+    let record = Record::Ticket(Ticket { purpose, expires_at });
+    let put = Change::Put(Key::Ticket(token.digest()), record);
+    (token, put)
+}
+
+/// Says what a ticket is for, without using it.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// Digest of the ticket's token.
+    pub ticket: Digest,
+}
+
+impl Rule for Look {
+    type Outcome = Option<TicketPurpose>;
+
+    fn reads(&self, _: &Snapshot, _: &World<'_>) -> Vec<Key> {
+        alloc::vec![Key::Ticket(self.ticket)]
+    }
+
+    fn decide(&self, seen: &Snapshot, world: &mut World<'_>) -> Result<Decision<Self::Outcome>, Fault> {
+        let ticket = seen
+            .ticket(self.ticket)
+            .filter(|ticket| world.now < ticket.expires_at);
+        Ok(Decision::unchanged(ticket.map(|ticket| ticket.purpose.clone())))
+    }
+}
+
+/// Uses a ticket up: sets the password and opens a session in which a second factor is enrolled.
+#[derive(Clone, Debug)]
+pub struct Redeem {
+    /// Digest of the ticket's token.
+    pub ticket: Digest,
+    /// The name of the account: chosen for the first administrator, given for everyone else.
+    pub name: Name,
+    /// The hash of the chosen password.
+    pub hash: PasswordHash,
+    /// Whether an administrator exists already, which voids the first administrator's ticket.
+    pub administrator_exists: bool,
+    /// Who asks.
+    pub origin: Origin,
+}
+
+/// Why a ticket was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotRedeemed {
+    /// Unknown, over, used, void, or for another account.
+    NoTicket,
+    /// The name is taken.
+    NameTaken,
+}
+
+impl Rule for Redeem {
+    type Outcome = Result<SignedIn, NotRedeemed>;
+
+    fn reads(&self, seen: &Snapshot, world: &World<'_>) -> Vec<Key> {
+        let mut keys = attempt_reads(&self.name, &self.origin, seen, world);
+        keys.push(Key::Ticket(self.ticket));
+        keys
+    }
+
+    fn decide(&self, seen: &Snapshot, world: &mut World<'_>) -> Result<Decision<Self::Outcome>, Fault> {
+        let refuse = |why| Ok(Decision::unchanged(Err(why)));
+        let Some(ticket) = seen
+            .ticket(self.ticket)
+            .filter(|ticket| world.now < ticket.expires_at)
+        else {
+            return refuse(NotRedeemed::NoTicket);
+        };
+        let mut changes = alloc::vec![Change::Delete(Key::Ticket(self.ticket))];
+        let mut account = match (&ticket.purpose, seen.account(&self.name)) {
+            (TicketPurpose::FirstAdministrator, _) if self.administrator_exists => {
+                return refuse(NotRedeemed::NoTicket);
+            }
+            (TicketPurpose::FirstAdministrator, Some(_)) => return refuse(NotRedeemed::NameTaken),
+            (TicketPurpose::FirstAdministrator, None) => {
+                let mut account = Account::new(self.name.clone(), world.now);
+                account.groups.push(String::from(ADMIN_GROUP));
+                let event = Event::about(Act::AccountAdd, Ending::Success, &self.name, &self.origin);
+                changes.push(Change::Audit(event));
+                account
+            }
+            (TicketPurpose::Account(name), Some(account)) if *name == self.name && !account.disabled => {
+                account.clone()
+            }
+            (TicketPurpose::Account(_), _) => return refuse(NotRedeemed::NoTicket),
+        };
+        if account.password.is_some() {
+            notify(&mut account, NoticeKind::PasswordChanged, world, &mut changes);
+        }
+        account.password = Some(Password {
+            hash: self.hash.clone(),
+            changed_at: world.now,
+        });
+        end_sessions(&mut account, None, Reason::ByOwner, &self.origin, &mut changes);
+        end_attempts(&mut account, &mut changes);
+        let event = Event::about(Act::TicketRedeem, Ending::Success, &self.name, &self.origin);
+        changes.push(Change::Audit(event));
+        let mut signed_in = open_session(
+            &mut account,
+            Level::One,
+            &["pwd"],
+            &self.origin,
+            world,
+            &mut changes,
+        );
+        signed_in.browser = know_browser(&mut account, &self.origin, world, &mut changes);
+        changes.push(put(account));
+        Ok(Decision {
+            outcome: Ok(signed_in),
+            changes,
+        })
+    }
+}

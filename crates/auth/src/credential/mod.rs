@@ -1,0 +1,170 @@
+//! Second factors: one file a provider, behind one trait.
+//!
+//! Knows: which providers exist and how a presented code finds them. Must never know: what an accepted code
+//! leads to. A new provider is a file here, a variant of [`Credential`] and a line in
+//! [`Credential::provider`].
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use countersign_core::time::UnixSeconds;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+pub mod backup;
+pub mod password;
+pub mod totp;
+
+use crate::name::Name;
+use crate::rule::{Entropy, World};
+use crate::seal::SealError;
+use crate::throttle::Class;
+
+/// A second factor of an account.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Factor {
+    /// Short identifier within the account.
+    pub id: String,
+    /// A name its owner gave it.
+    pub label: String,
+    /// When it was made.
+    pub created_at: UnixSeconds,
+    /// Whether it counts yet.
+    pub state: FactorState,
+    /// What proves it.
+    pub credential: Credential,
+}
+
+/// Whether a factor counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FactorState {
+    /// Waiting for a code that confirms it, until this time.
+    Pending(UnixSeconds),
+    /// Confirmed at this time.
+    Active(UnixSeconds),
+}
+
+impl Factor {
+    /// Whether it can prove anything.
+    pub fn is_active(&self) -> bool {
+        matches!(self.state, FactorState::Active(_))
+    }
+
+    /// Whether it still waits for its confirming code.
+    pub fn is_pending(&self, now: UnixSeconds) -> bool {
+        matches!(self.state, FactorState::Pending(until) if now < until)
+    }
+
+    /// Whether it is a set of backup codes.
+    pub fn is_backup(&self) -> bool {
+        matches!(self.credential, Credential::Backup(_))
+    }
+}
+
+/// What each kind of factor keeps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Credential {
+    /// A time-based one-time password.
+    Totp(totp::TotpCredential),
+    /// Single-use backup codes.
+    Backup(backup::BackupCodes),
+}
+
+impl Credential {
+    /// The provider that judges codes of this kind.
+    pub fn provider(&mut self) -> &mut dyn Provider {
+        match self {
+            Credential::Totp(totp) => totp,
+            Credential::Backup(backup) => backup,
+        }
+    }
+}
+
+/// Whose factor is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Holder<'a> {
+    /// The account.
+    pub account: &'a Name,
+    /// The factor's short identifier.
+    pub factor: &'a str,
+}
+
+/// What a provider says of a code.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub enum CodeVerdict {
+    /// Right, never accepted before, and from now on used: the provider has changed its own record.
+    Accepted(Accepted),
+    /// Right, but accepted before.
+    AlreadyUsed,
+    /// Not one of this factor's codes.
+    Wrong,
+    /// Not even the shape of this factor's codes.
+    Malformed,
+    /// No decision about time can be made.
+    ClockNotSet,
+}
+
+/// What came with an accepted code.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// A code issued in place of the one just used up, to be shown once.
+    pub replacement: Option<Zeroizing<String>>,
+}
+
+/// One kind of second factor.
+///
+/// # Security
+/// A provider compares in constant time, marks what it accepts as used in the record it is given, and never
+/// says more than its verdict. It is asked only after the throttle had room.
+pub trait Provider {
+    /// The class its guesses are counted in.
+    fn class(&self) -> Class;
+
+    /// The method's name in `amr` (RFC 8176 where it has one).
+    fn method(&self) -> &'static str;
+
+    /// Judges a code and, when it is accepted, marks it as used.
+    ///
+    /// # Errors
+    /// [`SealError`] when its secret can't be opened.
+    fn check(
+        &mut self,
+        code: &str,
+        holder: Holder<'_>,
+        world: &mut World<'_>,
+    ) -> Result<CodeVerdict, SealError>;
+
+    /// Seals its secrets anew under the ring's current key; false when there was nothing to do.
+    ///
+    /// # Errors
+    /// [`SealError`] when a secret can't be opened.
+    fn reseal(&mut self, holder: Holder<'_>, world: &mut World<'_>) -> Result<bool, SealError>;
+}
+
+/// The class of credential that a text has the shape of; none when it has the shape of no code at all.
+///
+/// Decided before anything is evaluated: what is malformed is refused and audited, but is no guess.
+pub fn class_of(code: &str) -> Option<Class> {
+    if totp::has_shape(code) {
+        Some(Class::Otp)
+    } else if backup::has_shape(code) {
+        Some(Class::Backup)
+    } else {
+        None
+    }
+}
+
+/// A short random identifier for a factor.
+pub fn draw_factor_id(entropy: &mut dyn Entropy) -> String {
+    let mut bytes = [0u8; 4];
+    entropy.fill(&mut bytes);
+    crate::id::hex(&bytes)
+}
+
+/// Removes factors whose enrolment was never confirmed in time.
+pub fn drop_stale(factors: &mut Vec<Factor>, now: UnixSeconds) {
+    factors.retain(|factor| factor.is_active() || factor.is_pending(now));
+}

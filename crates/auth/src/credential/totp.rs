@@ -1,0 +1,182 @@
+//! Time-based one-time passwords as a second factor (RFC 6238).
+//!
+//! Knows: the sealed secret, its parameters, the learned drift and the highest accepted step number. Must
+//! never know: the throttle, or which door the code came through. The arithmetic is `countersign_core::otp`.
+
+use countersign_core::otp::{
+    AcceptanceWindow, Algorithm, Code, Digits, Presented, SharedSecret, Totp, Verdict,
+};
+use countersign_core::time::{StepNumber, TimeStep, UnixSeconds};
+use serde::{Deserialize, Serialize};
+
+use super::{Accepted, CodeVerdict, Holder, Provider};
+use crate::rule::World;
+use crate::seal::{Place, SealError, Sealed};
+use crate::throttle::Class;
+
+/// Bytes of a generated secret: 160 bits (RFC 4226 §4 R6).
+pub const SECRET_BYTES: usize = 20;
+
+/// What is kept of a time-based one-time password.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TotpCredential {
+    /// The shared secret, sealed for this account and factor.
+    pub secret: Sealed,
+    /// Hash function of the HMAC.
+    pub algorithm: Algorithm,
+    /// Digits of a code.
+    pub digits: Digits,
+    /// Seconds of a time step.
+    pub time_step: TimeStep,
+    /// Steps by which the prover's clock was found to be off when it was enrolled (RFC 6238 §6).
+    pub drift: i32,
+    /// The highest step number ever accepted; only rises.
+    pub last_accepted: Option<StepNumber>,
+}
+
+impl TotpCredential {
+    /// Seals a secret into a new credential that has accepted nothing yet.
+    pub fn seal(
+        secret: &SharedSecret,
+        parameters: Totp,
+        holder: Holder<'_>,
+        world: &mut World<'_>,
+    ) -> TotpCredential {
+        TotpCredential {
+            secret: world
+                .keys
+                .seal(secret.expose(), place(holder, &row(holder)), world.entropy),
+            algorithm: parameters.algorithm,
+            digits: parameters.digits,
+            time_step: parameters.time_step,
+            drift: 0,
+            last_accepted: None,
+        }
+    }
+
+    /// The parameters a code is computed with.
+    pub fn parameters(&self) -> Totp {
+        Totp {
+            algorithm: self.algorithm,
+            digits: self.digits,
+            time_step: self.time_step,
+            t0: UnixSeconds(0),
+        }
+    }
+
+    /// Judges a code in a given window and, when it is accepted, remembers its step number.
+    ///
+    /// # Errors
+    /// [`SealError`] when the secret can't be opened.
+    pub fn accept(
+        &mut self,
+        code: &str,
+        window: AcceptanceWindow,
+        holder: Holder<'_>,
+        world: &mut World<'_>,
+    ) -> Result<TotpVerdict, SealError> {
+        let Ok(code) = Code::parse(code, self.digits) else {
+            return Ok(TotpVerdict::Malformed);
+        };
+        let secret = self.open(holder, world)?;
+        let presented = Presented {
+            now: world.now,
+            window,
+            drift: self.drift,
+            last_accepted: self.last_accepted,
+        };
+        Ok(match self.parameters().verify(&secret, &code, presented) {
+            Verdict::Accepted { step, drift } => {
+                self.last_accepted = Some(step);
+                TotpVerdict::Accepted { drift }
+            }
+            Verdict::AlreadyUsed { .. } => TotpVerdict::AlreadyUsed,
+            Verdict::Wrong => TotpVerdict::Wrong,
+            Verdict::ClockNotSet => TotpVerdict::ClockNotSet,
+        })
+    }
+
+    /// Opens the shared secret.
+    ///
+    /// # Errors
+    /// [`SealError`].
+    pub fn open(&self, holder: Holder<'_>, world: &World<'_>) -> Result<SharedSecret, SealError> {
+        let bytes = world.keys.open(&self.secret, place(holder, &row(holder)))?;
+        SharedSecret::from_bytes(&bytes).map_err(|_| SealError::Altered)
+    }
+}
+
+/// What [`TotpCredential::accept`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum TotpVerdict {
+    /// Right and fresh; its step was this far from the current one.
+    Accepted {
+        /// Steps ahead of (positive) or behind the current step.
+        drift: i32,
+    },
+    /// Right, but its step was accepted before.
+    AlreadyUsed,
+    /// No step of the window has this code.
+    Wrong,
+    /// Not the digits of a code.
+    Malformed,
+    /// The clock is not set.
+    ClockNotSet,
+}
+
+impl Provider for TotpCredential {
+    fn class(&self) -> Class {
+        Class::Otp
+    }
+
+    fn method(&self) -> &'static str {
+        "otp"
+    }
+
+    fn check(
+        &mut self,
+        code: &str,
+        holder: Holder<'_>,
+        world: &mut World<'_>,
+    ) -> Result<CodeVerdict, SealError> {
+        let window = world.policy.window;
+        Ok(match self.accept(code, window, holder, world)? {
+            TotpVerdict::Accepted { .. } => CodeVerdict::Accepted(Accepted::default()),
+            TotpVerdict::AlreadyUsed => CodeVerdict::AlreadyUsed,
+            TotpVerdict::Wrong => CodeVerdict::Wrong,
+            TotpVerdict::Malformed => CodeVerdict::Malformed,
+            TotpVerdict::ClockNotSet => CodeVerdict::ClockNotSet,
+        })
+    }
+
+    fn reseal(&mut self, holder: Holder<'_>, world: &mut World<'_>) -> Result<bool, SealError> {
+        if self.secret.key_id() == world.keys.current() {
+            return Ok(false);
+        }
+        let secret = self.open(holder, world)?;
+        self.secret = world
+            .keys
+            .seal(secret.expose(), place(holder, &row(holder)), world.entropy);
+        Ok(true)
+    }
+}
+
+/// Whether a text is 6 to 8 digits once spaces and hyphens are dropped.
+pub fn has_shape(code: &str) -> bool {
+    [Digits::SIX, Digits::SEVEN, Digits::EIGHT]
+        .into_iter()
+        .any(|digits| Code::parse(code, digits).is_ok())
+}
+
+fn row(holder: Holder<'_>) -> alloc::string::String {
+    alloc::format!("{}/{}", holder.account, holder.factor)
+}
+
+fn place<'a>(_: Holder<'_>, row: &'a str) -> Place<'a> {
+    Place {
+        table: "account",
+        row,
+        column: "factor.totp.secret",
+    }
+}

@@ -1,0 +1,112 @@
+//! The numbers the rules go by, with the defaults of the product.
+//!
+//! Knows: limits, lifetimes and budgets. Must never know: where they were configured; the settings of the
+//! server are checked against the bounds given here before they become a policy.
+
+use countersign_core::limit::Budget;
+use countersign_core::otp::AcceptanceWindow;
+
+/// Everything a rule may be told by the operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Whether an account must enrol a second factor before it may do anything else.
+    pub second_factor_required: bool,
+    /// The time steps accepted around now at people's doors (RFC 6238 §5.2 recommends at most one for network
+    /// delay).
+    pub window: AcceptanceWindow,
+    /// The budgets of counted failures.
+    pub budgets: Budgets,
+    /// Lifetime of a sign-in challenge in seconds.
+    pub challenge_s: u32,
+    /// Wrong codes after which a challenge dies.
+    pub challenge_wrong_codes_max: u8,
+    /// Absolute lifetime of a session in seconds.
+    pub session_s: u32,
+    /// Seconds without activity after which a session ends.
+    pub session_idle_s: u32,
+    /// How long a pending enrolment waits for its confirming code, in seconds.
+    pub enrolment_s: u32,
+    /// Time steps of clock drift that an authenticated enrolment may learn, each way (RFC 6238 §6).
+    pub enrolment_drift_steps: u8,
+    /// Lifetime of a set-up, invitation or recovery ticket in seconds.
+    pub ticket_s: u32,
+    /// Seconds for which a browser that completed a sign-in counts as a known source.
+    pub browser_s: u32,
+}
+
+/// The throttle's budgets; each must have room before an attempt is evaluated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Budgets {
+    /// One subject from one source.
+    pub pair: Budget,
+    /// Passwords of one subject over all strange sources.
+    pub strangers_password: Budget,
+    /// Codes of one subject over all strange sources.
+    pub strangers_code: Budget,
+    /// One strange source over all names.
+    pub source: Budget,
+    /// Failures from strangers since the last complete sign-in, after which strangers are no longer
+    /// evaluated.
+    pub lifetime_strangers: u32,
+    /// Failures in all since the last complete sign-in, after which the credential is disabled
+    /// (NIST SP 800-63B-4 §3.2.2: at most 100).
+    pub lifetime_all: u32,
+}
+
+/// Largest number of open challenges of one account; the oldest goes.
+pub const CHALLENGES_MAX: usize = 128;
+/// Largest number of sessions of one account; the oldest goes.
+pub const SESSIONS_MAX: usize = 64;
+/// Largest number of known browsers of one account; the one unused for longest goes.
+pub const BROWSERS_MAX: usize = 16;
+/// Largest number of second factors of one account.
+pub const FACTORS_MAX: usize = 16;
+/// Number of backup codes made at once.
+pub const BACKUP_CODES: usize = 10;
+/// Longest label of a factor or session, in characters.
+pub const LABEL_CHARS_MAX: usize = 64;
+/// Most groups an account can be in, and the longest group name in characters.
+pub const GROUPS_MAX: usize = 32;
+
+impl Default for Policy {
+    fn default() -> Policy {
+        Policy {
+            second_factor_required: true,
+            window: AcceptanceWindow { past: 1, future: 1 },
+            budgets: Budgets::default(),
+            challenge_s: 300,
+            challenge_wrong_codes_max: 5,
+            session_s: 3600,
+            session_idle_s: 1800,
+            enrolment_s: 900,
+            enrolment_drift_steps: 10,
+            ticket_s: 900,
+            browser_s: 180 * 86_400,
+        }
+    }
+}
+
+impl Default for Budgets {
+    fn default() -> Budgets {
+        let five_minutes = |failures_max| Budget {
+            failures_max,
+            window_s: 300,
+            lockout_s: 300,
+        };
+        Budgets {
+            pair: five_minutes(5),
+            strangers_password: five_minutes(20),
+            strangers_code: five_minutes(5),
+            source: five_minutes(60),
+            lifetime_strangers: 50,
+            lifetime_all: 100,
+        }
+    }
+}
+
+impl Policy {
+    /// The shortest password in characters: 8 beside a second factor, 15 alone (NIST SP 800-63B-4 §3.1.1.2).
+    pub fn password_chars_min(&self) -> usize {
+        if self.second_factor_required { 8 } else { 15 }
+    }
+}

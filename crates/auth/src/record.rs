@@ -1,0 +1,318 @@
+//! What is stored: one record a key, the account being the aggregate that everything of a person hangs on.
+//!
+//! Knows: the fields and bounds of each record. Must never know: tables, encodings, or how keys are spelt on
+//! disk. Whoever adds or removes something that belongs to an account writes the account too, so that its
+//! version orders them.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use countersign_core::time::UnixSeconds;
+use serde::{Deserialize, Serialize};
+
+use crate::credential::Factor;
+use crate::id::Digest;
+use crate::name::Name;
+use crate::session::Level;
+
+/// The key of a record.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key {
+    /// An account by its mapped name.
+    Account(Name),
+    /// A sign-in challenge by its token's digest.
+    Challenge(Digest),
+    /// A session by its token's digest.
+    Session(Digest),
+    /// A known browser by its cookie's digest.
+    Browser(Digest),
+    /// A set-up, invitation or recovery ticket by its token's digest.
+    Ticket(Digest),
+    /// One bucket of the throttle's table.
+    Bucket(u16),
+    /// A notice to an account's owner: a row of the outbox until it is delivered, a line on their page until
+    /// it is old.
+    Notice(Digest),
+}
+
+/// A stored record.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Record {
+    /// See [`Account`].
+    Account(Account),
+    /// See [`Challenge`].
+    Challenge(Challenge),
+    /// See [`Session`].
+    Session(Session),
+    /// See [`Browser`].
+    Browser(Browser),
+    /// See [`Ticket`].
+    Ticket(Ticket),
+    /// See [`Bucket`].
+    Bucket(Bucket),
+    /// See [`Notice`].
+    Notice(Notice),
+}
+
+impl Record {
+    /// When the record is of no more use and may be swept away.
+    pub fn expires_at(&self) -> Option<UnixSeconds> {
+        match self {
+            Record::Account(_) | Record::Bucket(_) => None,
+            Record::Challenge(challenge) => Some(challenge.expires_at),
+            Record::Session(session) => Some(session.expires_at),
+            Record::Browser(browser) => Some(browser.expires_at),
+            Record::Ticket(ticket) => Some(ticket.expires_at),
+            Record::Notice(notice) => Some(notice.at.plus(NOTICE_KEPT_S)),
+        }
+    }
+}
+
+/// Seconds a notice stays on its owner's page.
+pub const NOTICE_KEPT_S: u64 = 30 * 86_400;
+
+/// A person's account: password, second factors and the ends of everything that is open in their name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Account {
+    /// The mapped name.
+    pub name: Name,
+    /// When it was made.
+    pub created_at: UnixSeconds,
+    /// A disabled account refuses every sign-in like an unknown one.
+    #[serde(default)]
+    pub disabled: bool,
+    /// Groups, for the applications behind; `admin` may administer Countersign.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// The password, once set.
+    pub password: Option<Password>,
+    /// Second factors, pending and active.
+    #[serde(default)]
+    pub factors: Vec<Factor>,
+    /// Open sessions, oldest first.
+    #[serde(default)]
+    pub sessions: Vec<Open>,
+    /// Open challenges, oldest first.
+    #[serde(default)]
+    pub challenges: Vec<Open>,
+    /// Known browsers, the one unused for longest first.
+    #[serde(default)]
+    pub browsers: Vec<Open>,
+    /// Notices, oldest first.
+    #[serde(default)]
+    pub notices: Vec<Open>,
+    /// Complete sign-ins so far.
+    #[serde(default)]
+    pub sign_ins: u64,
+    /// Counted failures up to the last complete sign-in.
+    #[serde(default)]
+    pub failures: u64,
+    /// Time of the last complete sign-in.
+    #[serde(default)]
+    pub last_sign_in: Option<UnixSeconds>,
+}
+
+impl Account {
+    /// An account with nothing but its name.
+    pub fn new(name: Name, created_at: UnixSeconds) -> Account {
+        Account {
+            name,
+            created_at,
+            disabled: false,
+            groups: Vec::new(),
+            password: None,
+            factors: Vec::new(),
+            sessions: Vec::new(),
+            challenges: Vec::new(),
+            browsers: Vec::new(),
+            notices: Vec::new(),
+            sign_ins: 0,
+            failures: 0,
+            last_sign_in: None,
+        }
+    }
+
+    /// Whether a confirmed one-time-password factor exists.
+    pub fn has_second_factor(&self) -> bool {
+        self.factors
+            .iter()
+            .any(|factor| factor.is_active() && !factor.is_backup())
+    }
+
+    /// Whether the account may administer Countersign.
+    pub fn is_admin(&self) -> bool {
+        self.groups.iter().any(|group| group == ADMIN_GROUP)
+    }
+}
+
+/// The group whose members administer Countersign.
+pub const ADMIN_GROUP: &str = "admin";
+
+/// Something that is open in an account's name: its digest and when it ends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Open {
+    /// Digest of its token.
+    pub id: Digest,
+    /// When it ends by itself.
+    pub expires_at: UnixSeconds,
+}
+
+/// A password as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Password {
+    /// The hash in PHC form.
+    pub hash: PasswordHash,
+    /// When it was set.
+    pub changed_at: UnixSeconds,
+}
+
+/// An Argon2id hash in PHC form (`$argon2id$v=19$m=…,t=…,p=…$salt$hash`).
+///
+/// # Security
+/// Debug prints nothing of it: a hash invites guessing offline.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PasswordHash(pub String);
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash(…)")
+    }
+}
+
+/// A sign-in that has proven the password and owes a code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Challenge {
+    /// Whose sign-in it is; a code of anybody else is never tried.
+    pub account: Name,
+    /// When the password was proven.
+    pub created_at: UnixSeconds,
+    /// When it ends by itself.
+    pub expires_at: UnixSeconds,
+    /// Wrong codes so far.
+    pub wrong_codes: u8,
+}
+
+/// A signed-in session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Whose it is.
+    pub account: Name,
+    /// When it began.
+    pub created_at: UnixSeconds,
+    /// When it ends at the latest, whatever the activity.
+    pub expires_at: UnixSeconds,
+    /// Last activity as stored; newer activity may be in memory.
+    pub last_seen: UnixSeconds,
+    /// How strongly it was proven.
+    pub level: Level,
+    /// Methods used, as RFC 8176 names them.
+    pub methods: Vec<String>,
+    /// A name its owner gave it.
+    #[serde(default)]
+    pub label: String,
+    /// The network it was opened from.
+    pub network: String,
+    /// The client's own description of itself, cut to a bound.
+    #[serde(default)]
+    pub agent: String,
+}
+
+/// A browser that completed a sign-in and holds a cookie no stranger can copy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Browser {
+    /// The account it is known for.
+    pub account: Name,
+    /// When it is forgotten.
+    pub expires_at: UnixSeconds,
+}
+
+/// A single-use ticket that lets its holder set a password.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ticket {
+    /// What it is for.
+    pub purpose: TicketPurpose,
+    /// When it ends by itself.
+    pub expires_at: UnixSeconds,
+}
+
+/// What a ticket lets its holder do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TicketPurpose {
+    /// Make the first administrator. Void once an administrator exists.
+    FirstAdministrator,
+    /// Set the password of an existing account: an invitation, or a reset that an operator began but never
+    /// chooses.
+    Account(Name),
+}
+
+/// One bucket of the throttle's fixed table; see [`crate::throttle`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bucket {
+    /// The entries whose tags fall into this bucket.
+    pub entries: Vec<crate::throttle::Entry>,
+}
+
+/// Something the owner of an account is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// Who is told.
+    pub account: Name,
+    /// When it happened.
+    pub at: UnixSeconds,
+    /// What happened.
+    pub kind: NoticeKind,
+    /// Whether the outbox has handed it on.
+    #[serde(default)]
+    pub delivered: bool,
+}
+
+/// What an owner is told about (NIST SP 800-63B-4 §4.2.3, §4.6 in spirit; ASVS 6.3.5, 6.3.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum NoticeKind {
+    /// A second factor was added.
+    FactorAdded,
+    /// A second factor was removed.
+    FactorRemoved,
+    /// A backup code was used, and replaced.
+    BackupCodeUsed,
+    /// All backup codes were replaced.
+    BackupCodesReplaced,
+    /// The password was changed.
+    PasswordChanged,
+    /// An operator reset the account.
+    AccountReset,
+    /// A credential reached its limit of failures.
+    CredentialClosed,
+    /// A password was right but the code wrong five times: someone else may know the password.
+    PasswordKnownToStranger,
+    /// A sign-in was completed from a browser never seen before.
+    NewBrowser,
+}
+
+impl NoticeKind {
+    /// One sentence for the owner.
+    pub fn text(self) -> &'static str {
+        match self {
+            NoticeKind::FactorAdded => "A second factor was added to your account.",
+            NoticeKind::FactorRemoved => "A second factor was removed from your account.",
+            NoticeKind::BackupCodeUsed => {
+                "A backup code was used to sign in, and a new one was issued in its place."
+            }
+            NoticeKind::BackupCodesReplaced => "Your backup codes were replaced by new ones.",
+            NoticeKind::PasswordChanged => "Your password was changed.",
+            NoticeKind::AccountReset => "An operator reset your account.",
+            NoticeKind::CredentialClosed => {
+                "Too many wrong attempts were made; strangers are kept out until you sign in."
+            }
+            NoticeKind::PasswordKnownToStranger => {
+                "Someone gave your password and then five wrong codes. If it was not you, change the password."
+            }
+            NoticeKind::NewBrowser => "You signed in from a browser that was not known before.",
+        }
+    }
+}

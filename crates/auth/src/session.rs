@@ -1,0 +1,71 @@
+//! Sessions: how long they live, and how strongly they were proven.
+//!
+//! Knows: the two time-outs and the levels. Must never know: cookies or headers.
+
+use core::fmt;
+
+use countersign_core::time::UnixSeconds;
+use serde::{Deserialize, Serialize};
+
+use crate::policy::Policy;
+use crate::record::Session;
+
+/// How strongly a session was proven, as told to applications in `acr`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Level {
+    /// One factor: a password alone.
+    #[serde(rename = "cs:1")]
+    One,
+    /// Two factors, replay-resistant.
+    #[serde(rename = "cs:2")]
+    Two,
+}
+
+impl Level {
+    /// The value of `acr`.
+    pub fn acr(self) -> &'static str {
+        match self {
+            Level::One => "cs:1",
+            Level::Two => "cs:2",
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.acr())
+    }
+}
+
+/// Whether a session may still be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum SessionVerdict {
+    /// It may, and ends at this time unless there is activity.
+    Live {
+        /// The earlier of both time-outs.
+        until: UnixSeconds,
+    },
+    /// Nothing happened in it for too long.
+    Idle,
+    /// Its absolute lifetime is over.
+    Expired,
+}
+
+/// Judges a session at a moment; `last_seen` is the newest activity known, stored or in memory.
+///
+/// *Bounds*: both time-outs are exclusive: a session of 3600 s is live at 3599 s and over at 3600 s.
+pub fn judge(session: &Session, last_seen: UnixSeconds, now: UnixSeconds, policy: &Policy) -> SessionVerdict {
+    let idle_at = last_seen
+        .max(session.last_seen)
+        .plus(u64::from(policy.session_idle_s));
+    if now >= session.expires_at {
+        SessionVerdict::Expired
+    } else if now >= idle_at {
+        SessionVerdict::Idle
+    } else {
+        SessionVerdict::Live {
+            until: session.expires_at.min(idle_at),
+        }
+    }
+}

@@ -1,0 +1,446 @@
+//! Guesses are finite: which budgets an attempt touches, and the fixed table they are counted in.
+//!
+//! Knows: subjects, sources and classes of credential. Must never know: whether a guess was right; a rule
+//! asks for room first and charges afterwards. Known and unknown names take the same path through the same
+//! table, keyed by a keyed hash, so that neither texts nor work tell them apart. Read next:
+//! `countersign_core::limit` for the arithmetic of one budget.
+//!
+//! The table has [`BUCKETS`] buckets of [`WAYS`] entries. A bucket evicts the entry untouched for longest,
+//! but never one that is locked now, nor the lifetime count of a real account: where nothing can be evicted,
+//! the newcomer is refused.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+use countersign_core::limit::{Budget, Room};
+use countersign_core::time::UnixSeconds;
+use serde::{Deserialize, Serialize};
+
+use crate::name::Name;
+use crate::policy::{Budgets, Policy};
+use crate::record::{Bucket, Key, Record};
+use crate::rule::{Change, World};
+use crate::seal::KeyRing;
+use crate::snapshot::Snapshot;
+
+/// Number of buckets of the table.
+pub const BUCKETS: u16 = 4096;
+/// Number of entries that strangers can occupy in one bucket.
+pub const WAYS: usize = 16;
+/// Seconds told to a caller whose wait has no known end.
+pub const RETRY_AFTER_S: u32 = 300;
+
+/// What kind of credential a guess is aimed at. Each is counted apart, so that one reopens what another
+/// closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// A password.
+    Password,
+    /// A one-time code.
+    Otp,
+    /// A backup code.
+    Backup,
+}
+
+impl Class {
+    /// Every class.
+    pub const ALL: [Class; 3] = [Class::Password, Class::Otp, Class::Backup];
+
+    fn label(self) -> &'static [u8] {
+        match self {
+            Class::Password => b"password",
+            Class::Otp => b"otp",
+            Class::Backup => b"backup",
+        }
+    }
+
+    fn strangers(self, budgets: &Budgets) -> Budget {
+        match self {
+            Class::Password => budgets.strangers_password,
+            Class::Otp | Class::Backup => budgets.strangers_code,
+        }
+    }
+}
+
+/// Where an attempt comes from, as far as the throttle cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source<'a> {
+    /// Anybody: an IPv4 address or an IPv6 /64, as text.
+    Stranger(&'a str),
+    /// Somebody who shows what a stranger can't copy, by its stable text.
+    Known(&'a str),
+}
+
+impl Source<'_> {
+    fn parts(&self) -> [&[u8]; 2] {
+        match self {
+            Source::Stranger(text) => [b"stranger", text.as_bytes()],
+            Source::Known(text) => [b"known", text.as_bytes()],
+        }
+    }
+}
+
+/// One counted thing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Keyed hash of what is counted; nothing in the table names anybody.
+    pub tag: u64,
+    /// When it was last charged.
+    pub touched: UnixSeconds,
+    /// What is counted.
+    pub count: Count,
+}
+
+/// The two ways of counting.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Count {
+    /// Times of recent failures under a [`Budget`].
+    Recent {
+        /// When the present lock ends, or 0; kept so that eviction need not know the budget.
+        locked_until: UnixSeconds,
+        /// The failures that still count.
+        failures: Vec<UnixSeconds>,
+    },
+    /// Failures since the last complete sign-in.
+    Lifetime {
+        /// Those from strangers.
+        strangers: u32,
+        /// All of them.
+        all: u32,
+        /// Whether the account exists; such a count is never evicted.
+        enrolled: bool,
+    },
+}
+
+/// The throttle as one attempt sees it: the buckets it touches, loaded, and changed by charging.
+#[derive(Debug)]
+pub struct Gate<'a> {
+    name: &'a Name,
+    enrolled: bool,
+    source: Source<'a>,
+    buckets: BTreeMap<u16, Bucket>,
+    changed: BTreeSet<u16>,
+}
+
+/// Which entry is meant.
+#[derive(Clone, Copy)]
+enum Scope {
+    Pair,
+    Strangers(Class),
+    Source,
+    Lifetime(Class),
+}
+
+/// Where an entry lives.
+#[derive(Clone, Copy)]
+struct Slot {
+    bucket: u16,
+    tag: u64,
+}
+
+/// What charging a failure led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Charged {
+    /// Counted; nothing else changes.
+    Counted,
+    /// Counted, and this failure closed the credential to strangers or altogether until its owner signs in.
+    ClosedCredential,
+}
+
+fn slot(scope: Scope, name: &Name, source: Source<'_>, keys: &KeyRing) -> Slot {
+    let name = name.as_str().as_bytes();
+    let [kind, origin] = source.parts();
+    let hash = match scope {
+        Scope::Pair => keys.index("throttle pair", &[name, kind, origin]),
+        Scope::Strangers(class) => keys.index("throttle strangers", &[name, class.label()]),
+        Scope::Source => keys.index("throttle source", &[kind, origin]),
+        Scope::Lifetime(class) => keys.index("throttle lifetime", &[name, class.label()]),
+    };
+    let mut tag = [0u8; 8];
+    tag.copy_from_slice(&hash[2..10]);
+    Slot {
+        bucket: u16::from_be_bytes([hash[0], hash[1]]) % BUCKETS,
+        tag: u64::from_be_bytes(tag),
+    }
+}
+
+/// The keys of all buckets that attempts on this name from this source can touch.
+pub fn reads(name: &Name, source: Source<'_>, keys: &KeyRing) -> Vec<Key> {
+    let classes = Class::ALL
+        .iter()
+        .flat_map(|class| [Scope::Strangers(*class), Scope::Lifetime(*class)]);
+    [Scope::Pair, Scope::Source]
+        .into_iter()
+        .chain(classes)
+        .map(|scope| Key::Bucket(slot(scope, name, source, keys).bucket))
+        .collect()
+}
+
+impl<'a> Gate<'a> {
+    /// Opens the gate over the buckets that [`reads`] named.
+    pub fn new(
+        name: &'a Name,
+        enrolled: bool,
+        source: Source<'a>,
+        seen: &Snapshot,
+        keys: &KeyRing,
+    ) -> Gate<'a> {
+        let buckets = reads(name, source, keys)
+            .into_iter()
+            .filter_map(|key| match key {
+                Key::Bucket(number) => Some((number, seen.bucket(number))),
+                _ => None,
+            })
+            .collect();
+        Gate {
+            name,
+            enrolled,
+            source,
+            buckets,
+            changed: BTreeSet::new(),
+        }
+    }
+
+    /// Whether an attempt on this class may be evaluated: only if every budget it touches has room.
+    pub fn room(&self, class: Class, world: &World<'_>) -> Room {
+        let budgets = &world.policy.budgets;
+        let recent = self.budgets(class, budgets).into_iter().map(|(scope, budget)| {
+            let slot = self.slot(scope, world.keys);
+            match self.entry(slot) {
+                Some(Entry {
+                    count: Count::Recent { failures, .. },
+                    ..
+                }) => budget.room(failures, world.now),
+                Some(_) => Room::Open,
+                None => self.admission(slot, !self.is_strange(), world.now),
+            }
+        });
+        let lifetime_slot = self.slot(Scope::Lifetime(class), world.keys);
+        let lifetime = match self.entry(lifetime_slot) {
+            Some(Entry {
+                count: Count::Lifetime { strangers, all, .. },
+                ..
+            }) => self.lifetime(*strangers, *all, budgets),
+            Some(_) => Room::Open,
+            None => self.admission(lifetime_slot, self.enrolled, world.now),
+        };
+        recent.fold(lifetime, Room::and)
+    }
+
+    /// Counts one evaluated failure against every budget the attempt touched.
+    pub fn charge(&mut self, class: Class, world: &World<'_>) -> Charged {
+        let (now, budgets) = (world.now, &world.policy.budgets);
+        for (scope, budget) in self.budgets(class, budgets) {
+            let slot = self.slot(scope, world.keys);
+            let entry = self.entry_mut(slot, now, || Count::Recent {
+                locked_until: UnixSeconds(0),
+                failures: Vec::new(),
+            });
+            if let Count::Recent {
+                locked_until,
+                failures,
+            } = &mut entry.count
+            {
+                failures.drain(..budget.forgotten(failures, now));
+                failures.push(now);
+                if let Room::Closed { retry_after_s } = budget.room(failures, now) {
+                    *locked_until = now.plus(u64::from(retry_after_s));
+                }
+            }
+        }
+        let (enrolled, strange) = (self.enrolled, self.is_strange());
+        let slot = self.slot(Scope::Lifetime(class), world.keys);
+        let fresh = || Count::Lifetime {
+            strangers: 0,
+            all: 0,
+            enrolled,
+        };
+        match &mut self.entry_mut(slot, now, fresh).count {
+            Count::Lifetime {
+                strangers,
+                all,
+                enrolled: known,
+            } => {
+                *known |= enrolled;
+                *strangers += u32::from(strange);
+                *all += 1;
+                let closes =
+                    (strange && *strangers == budgets.lifetime_strangers) || *all == budgets.lifetime_all;
+                if closes {
+                    Charged::ClosedCredential
+                } else {
+                    Charged::Counted
+                }
+            }
+            Count::Recent { .. } => Charged::Counted,
+        }
+    }
+
+    /// Failures counted against the account since its last complete sign-in, over all classes.
+    pub fn lifetime_failures(&self, keys: &KeyRing) -> u32 {
+        let all = |class| match self.entry(self.slot(Scope::Lifetime(class), keys)) {
+            Some(Entry {
+                count: Count::Lifetime { all, .. },
+                ..
+            }) => *all,
+            _ => 0,
+        };
+        Class::ALL.into_iter().map(all).sum()
+    }
+
+    /// Forgets what was counted against the account: what a complete sign-in, or an operator, does. The total
+    /// of the source over all names stays: an attacker with an account of his own must not clear it.
+    pub fn clear(&mut self, keys: &KeyRing) {
+        let classes = Class::ALL
+            .iter()
+            .flat_map(|class| [Scope::Strangers(*class), Scope::Lifetime(*class)]);
+        for scope in core::iter::once(Scope::Pair).chain(classes) {
+            let Slot { bucket, tag } = self.slot(scope, keys);
+            if let Some(held) = self.buckets.get_mut(&bucket) {
+                let before = held.entries.len();
+                held.entries.retain(|entry| entry.tag != tag);
+                if held.entries.len() != before {
+                    self.changed.insert(bucket);
+                }
+            }
+        }
+    }
+
+    /// The buckets that charging or clearing changed.
+    pub fn changes(self) -> impl Iterator<Item = Change> {
+        let Gate {
+            mut buckets, changed, ..
+        } = self;
+        changed.into_iter().filter_map(move |number| {
+            let bucket = buckets.remove(&number)?;
+            Some(Change::Put(Key::Bucket(number), Record::Bucket(bucket)))
+        })
+    }
+
+    fn is_strange(&self) -> bool {
+        matches!(self.source, Source::Stranger(_))
+    }
+
+    fn budgets(&self, class: Class, budgets: &Budgets) -> Vec<(Scope, Budget)> {
+        let mut touched = alloc::vec![(Scope::Pair, budgets.pair)];
+        if self.is_strange() {
+            touched.push((Scope::Strangers(class), class.strangers(budgets)));
+            touched.push((Scope::Source, budgets.source));
+        }
+        touched
+    }
+
+    fn lifetime(&self, strangers: u32, all: u32, budgets: &Budgets) -> Room {
+        let closed =
+            all >= budgets.lifetime_all || (self.is_strange() && strangers >= budgets.lifetime_strangers);
+        if closed {
+            Room::Closed {
+                retry_after_s: RETRY_AFTER_S,
+            }
+        } else {
+            Room::Open
+        }
+    }
+
+    fn slot(&self, scope: Scope, keys: &KeyRing) -> Slot {
+        slot(scope, self.name, self.source, keys)
+    }
+
+    fn entry(&self, slot: Slot) -> Option<&Entry> {
+        self.buckets
+            .get(&slot.bucket)?
+            .entries
+            .iter()
+            .find(|entry| entry.tag == slot.tag)
+    }
+
+    /// Whether the bucket could take one entry more. The lifetime count of an account and the entries of
+    /// known sources always find a place: how many there can be is bounded by the accounts.
+    fn admission(&self, slot: Slot, bounded: bool, now: UnixSeconds) -> Room {
+        let full = self.buckets.get(&slot.bucket).is_some_and(|bucket| {
+            bucket.entries.len() >= WAYS && bucket.entries.iter().all(|entry| !entry.is_evictable(now))
+        });
+        if full && !bounded {
+            Room::Closed {
+                retry_after_s: RETRY_AFTER_S,
+            }
+        } else {
+            Room::Open
+        }
+    }
+
+    fn entry_mut(&mut self, slot: Slot, now: UnixSeconds, fresh: impl FnOnce() -> Count) -> &mut Entry {
+        self.changed.insert(slot.bucket);
+        let bucket = self.buckets.entry(slot.bucket).or_default();
+        let at = match bucket.entries.iter().position(|entry| entry.tag == slot.tag) {
+            Some(at) => at,
+            None => {
+                bucket.make_room(now);
+                bucket.entries.push(Entry {
+                    tag: slot.tag,
+                    touched: now,
+                    count: fresh(),
+                });
+                bucket.entries.len() - 1
+            }
+        };
+        let entry = &mut bucket.entries[at];
+        entry.touched = now;
+        entry
+    }
+}
+
+impl Entry {
+    fn is_evictable(&self, now: UnixSeconds) -> bool {
+        match &self.count {
+            Count::Recent { locked_until, .. } => *locked_until <= now,
+            Count::Lifetime { enrolled, .. } => !enrolled,
+        }
+    }
+}
+
+impl Bucket {
+    /// Evicts until one more entry fits, the one untouched for longest first.
+    fn make_room(&mut self, now: UnixSeconds) {
+        while self.entries.len() >= WAYS {
+            let oldest = self
+                .entries
+                .iter()
+                .enumerate()
+                .filter(|(_, entry)| entry.is_evictable(now));
+            let Some((at, _)) = oldest.min_by_key(|(_, entry)| entry.touched) else {
+                return;
+            };
+            self.entries.swap_remove(at);
+        }
+    }
+}
+
+/// Forgets everything counted against an account, from whatever source it can be named by: the operator's
+/// lift.
+pub fn lift(name: &Name, source: Source<'_>, seen: &Snapshot, world: &World<'_>) -> Vec<Change> {
+    let mut gate = Gate::new(name, true, source, seen, world.keys);
+    gate.clear(world.keys);
+    gate.changes().collect()
+}
+
+/// The policy's budgets must be able to close before they are forgotten; settings are checked with this.
+pub fn are_consistent(policy: &Policy) -> bool {
+    let budgets = &policy.budgets;
+    [
+        budgets.pair,
+        budgets.strangers_password,
+        budgets.strangers_code,
+        budgets.source,
+    ]
+    .iter()
+    .all(|budget| {
+        budget.failures_max >= 1
+            && budget.lockout_s >= 1
+            && budget.window_s >= 1
+            && budget.lockout_s >= budget.window_s
+    }) && budgets.lifetime_strangers <= budgets.lifetime_all
+        && budgets.lifetime_all <= 100
+}

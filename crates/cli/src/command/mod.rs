@@ -1,0 +1,5 @@
+//! The commands, one file each.
+
+pub(crate) mod code;
+pub(crate) mod serve;
+pub(crate) mod user;

@@ -1,0 +1,168 @@
+//! `countersign user`: accounts, as an operator manages them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use countersign_server::service::operator::{Ask, Reply, Ticket, UserAdded};
+use serde_json::json;
+
+use crate::installation::{Data, read_secret};
+use crate::out::{Failed, data, say};
+
+/// Manage accounts.
+#[derive(Args)]
+pub(crate) struct User {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Add an account; without a password its owner is invited to set one
+    Add {
+        /// The account's name
+        name: String,
+        /// File with the password, `-` for standard input
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+        /// Make a second factor, confirmed at once because you vouch for it
+        #[arg(long)]
+        totp: bool,
+        /// A group the account is in; may be given several times
+        #[arg(long = "group", value_name = "GROUP")]
+        groups: Vec<String>,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// List accounts
+    List {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Refuse every sign-in of an account and end its sessions
+    Disable(Named),
+    /// Let a disabled account sign in again
+    Enable(Named),
+    /// Remove password and second factors, end sessions, and issue a ticket to begin anew
+    Reset(Named),
+    /// Forget the failures counted against an account
+    Unlock(Named),
+}
+
+#[derive(Args)]
+struct Named {
+    /// The account's name
+    name: String,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Args)]
+struct Common {
+    #[command(flatten)]
+    data: Data,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl User {
+    pub(crate) fn run(self) -> Result<(), Failed> {
+        match self.action {
+            Action::Add {
+                name,
+                password_file,
+                totp,
+                groups,
+                common,
+            } => {
+                let password = password_file.map(|path| read_secret(&path)).transpose()?;
+                match common.data.ask(Ask::UserAdd {
+                    name,
+                    groups,
+                    password,
+                    totp,
+                })? {
+                    Reply::UserAdded(added) => show_added(&added, common.json),
+                    other => Err(unexpected(&other)),
+                }
+            }
+            Action::List { common } => list(&common),
+            Action::Disable(named) => named.manage(|name| Ask::UserDisable { name }),
+            Action::Enable(named) => named.manage(|name| Ask::UserEnable { name }),
+            Action::Reset(named) => named.manage(|name| Ask::UserReset { name }),
+            Action::Unlock(named) => named.manage(|name| Ask::UserUnlock { name }),
+        }
+    }
+}
+
+impl Named {
+    fn manage(self, ask: impl FnOnce(String) -> Ask) -> Result<(), Failed> {
+        let Named { name, common } = self;
+        match common.data.ask(ask(name.clone()))? {
+            Reply::Done if common.json => data(json!({ "name": name, "done": true })),
+            Reply::Done => say("done"),
+            Reply::Ticket(ticket) if common.json => data(json!(ticket)),
+            Reply::Ticket(ticket) => show_ticket(&ticket),
+            other => return Err(unexpected(&other)),
+        }
+        Ok(())
+    }
+}
+
+fn list(common: &Common) -> Result<(), Failed> {
+    let users = match common.data.ask(Ask::UserList)? {
+        Reply::Users { users } => users,
+        other => return Err(unexpected(&other)),
+    };
+    if common.json {
+        data(json!(users));
+        return Ok(());
+    }
+    for user in users {
+        let state = if user.disabled { "disabled" } else { "enabled" };
+        let (factors, sessions) = (user.second_factors, user.sessions);
+        data(format_args!(
+            "{}  {state}  second factors {factors}  sessions {sessions}  {}",
+            user.name,
+            user.groups.join(",")
+        ));
+    }
+    Ok(())
+}
+
+fn show_added(added: &UserAdded, json: bool) -> Result<(), Failed> {
+    if json {
+        data(json!(added));
+        return Ok(());
+    }
+    data(format_args!("name          {}", added.name));
+    if let (Some(uri), Some(secret)) = (&added.otpauth_uri, &added.totp_secret) {
+        data(format_args!("otpauth URI   {uri}"));
+        data(format_args!("TOTP secret   {secret}"));
+    }
+    for code in &added.backup_codes {
+        data(format_args!("backup code   {code}"));
+    }
+    if let Some(ticket) = &added.invitation {
+        show_ticket(ticket);
+    }
+    say("These are shown once; hand them over on a channel you trust.");
+    Ok(())
+}
+
+fn show_ticket(ticket: &Ticket) {
+    data(format_args!(
+        "ticket        {}",
+        ticket.link.as_deref().unwrap_or(&ticket.ticket)
+    ));
+    say(format_args!(
+        "It works once, within {} minutes, at the server's page /setup.",
+        ticket.expires_in / 60
+    ));
+}
+
+/// A reply of another kind can only come from a server of another version.
+pub(crate) fn unexpected(_: &Reply) -> Failed {
+    Failed::Unavailable("the running server answered in another version's way; restart it".into())
+}

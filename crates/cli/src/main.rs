@@ -1,0 +1,54 @@
+//! The one binary: server, operator's tools, code generator.
+//!
+//! Knows: arguments, exit codes, and how to print. Must never know: rules. One file a command; a command that
+//! changes state asks the running server over its control socket, or takes the data folder and runs the same
+//! service itself.
+
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod command;
+mod installation;
+mod out;
+
+use out::Failed;
+
+/// A second factor for people, devices and radio links.
+#[derive(Parser)]
+#[command(name = "countersign", version, about, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve; what happens when no command is given
+    Serve(command::serve::Serve),
+    /// Add, list, disable, enable, reset and unlock accounts
+    User(command::user::User),
+    /// Generate a one-time code, as an authenticator would
+    Code(command::code::Code),
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failed) => {
+            out::complain(&failed);
+            failed.code()
+        }
+    }
+}
+
+fn run(command: Option<Command>) -> Result<(), Failed> {
+    match command {
+        None => command::serve::Serve::default().run(),
+        Some(Command::Serve(serve)) => serve.run(),
+        Some(Command::User(user)) => user.run(),
+        Some(Command::Code(code)) => code.run(),
+    }
+}

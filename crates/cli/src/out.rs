@@ -1,0 +1,58 @@
+//! What a command prints and how it ends: data on standard output, talk on standard error.
+//!
+//! Knows: exit codes. Must never know: what a command does.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::fmt::Display;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// Why a command did not do what it was asked; each kind has its exit code.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Failed {
+    /// It was refused: exit code 1.
+    Refused(String),
+    /// It was called wrongly: exit code 2.
+    Usage(String),
+    /// Something it needs can't be reached or used: exit code 3.
+    Unavailable(String),
+    /// No decision about time can be made: exit code 4.
+    #[allow(dead_code)]
+    Clock(String),
+}
+
+impl Failed {
+    /// The exit code.
+    pub(crate) fn code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Failed::Refused(_) => 1,
+            Failed::Usage(_) => 2,
+            Failed::Unavailable(_) => 3,
+            Failed::Clock(_) => 4,
+        })
+    }
+
+    fn text(&self) -> &str {
+        match self {
+            Failed::Refused(text) | Failed::Usage(text) | Failed::Unavailable(text) | Failed::Clock(text) => {
+                text
+            }
+        }
+    }
+}
+
+/// Says on standard error why a command failed.
+pub(crate) fn complain(failed: &Failed) {
+    eprintln!("countersign: {}", failed.text());
+}
+
+/// Talks on standard error.
+pub(crate) fn say(text: impl Display) {
+    eprintln!("{text}");
+}
+
+/// Prints a line of data on standard output at once; a reader that went away is no fault of ours.
+pub(crate) fn data(text: impl Display) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+}

@@ -1,0 +1,4 @@
+//! The binary as its users run it: one process a test, its own data folder, real connections on loopback.
+
+mod sign_in;
+mod world;

@@ -1,0 +1,18 @@
+//! The floor that needs nothing of the machine: one-time passwords, throttle arithmetic and time, without an
+//! operating system or a heap.
+//!
+//! Knows: RFC 4226, RFC 6238, Base32, otpauth URIs and the arithmetic of budgets. Must never know: accounts,
+//! storage, doors, the clock or the source of randomness; time and secrets are handed in.
+//!
+//! Read next: [`otp`] for codes, [`limit`] for throttling. `countersign-auth` builds the rules on this.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(test)]
+extern crate std;
+
+pub mod bytes;
+pub mod limit;
+pub mod otp;
+pub mod time;

@@ -1,0 +1,229 @@
+//! What a request says about itself: who sent it, with which cookies, in which body.
+//!
+//! Knows: headers and bodies, and how to refuse what can't be read without repeating it. Must never know:
+//! what is asked for.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use axum::body::{Body as RawBody, to_bytes};
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+use countersign_auth::command::bounded;
+use countersign_auth::event::{Door, Origin};
+use countersign_auth::id::Digest;
+use serde::de::DeserializeOwned;
+
+use super::{BODY_BYTES_MAX, Shared, answer};
+use crate::service::Live;
+
+/// The cookie by which a browser that once completed a sign-in is known.
+pub(super) const BROWSER_COOKIE: &str = "__Host-cs_browser";
+
+/// Longest description of itself that is kept of a client.
+const AGENT_CHARS_MAX: usize = 120;
+
+/// The address a connection came from; put into every request by the listener.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) SocketAddr);
+
+/// The identifier of this request, put into it by the listener.
+#[derive(Clone, Debug)]
+pub(super) struct RequestId(pub(super) String);
+
+/// The request's identifier.
+pub(super) fn request_id(request: &Request) -> String {
+    request
+        .extensions()
+        .get::<RequestId>()
+        .map_or_else(String::new, |id| id.0.clone())
+}
+
+/// Who asks, for rules and audit.
+pub(super) struct Asked(pub(super) Origin);
+
+impl<S: Sync> FromRequestParts<S> for Asked {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Asked, Response> {
+        let peer = parts
+            .extensions
+            .get::<Peer>()
+            .map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.0.ip());
+        let agent = parts
+            .headers
+            .get(header::USER_AGENT)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or("");
+        Ok(Asked(Origin {
+            door: Door::Http,
+            network: network(peer),
+            browser: cookie(&parts.headers, BROWSER_COOKIE).map(Digest::of),
+            agent: bounded(agent, AGENT_CHARS_MAX),
+            request: parts
+                .extensions
+                .get::<RequestId>()
+                .map_or_else(String::new, |id| id.0.clone()),
+        }))
+    }
+}
+
+/// The network that is throttled as one source: an IPv4 address, or the /64 an IPv6 address lies in.
+pub(super) fn network(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
+}
+
+/// The value of a cookie, when exactly one of that name was sent.
+pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let lines = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let pairs = lines
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='));
+    let mut values = pairs.filter(|(key, _)| *key == name).map(|(_, value)| value);
+    let value = values.next()?;
+    values.next().is_none().then_some(value)
+}
+
+/// The bearer token of a request; the scheme's case does not matter (RFC 9110 §11.1).
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (value, None) = (values.next()?.to_str().ok()?, values.next()) else {
+        return None;
+    };
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// A live session shown as a bearer token; everything else is refused before the handler runs.
+pub(super) struct Signed(pub(super) Live);
+
+impl FromRequestParts<Shared> for Signed {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Shared) -> Result<Signed, Response> {
+        let refuse = || {
+            answer::plain_error(
+                StatusCode::UNAUTHORIZED,
+                "unauthorized",
+                "Unauthorized - please login",
+            )
+        };
+        let token = bearer(&parts.headers).ok_or_else(refuse)?;
+        let live = service
+            .session(token)
+            .await
+            .map_err(|failure| answer::failed(&failure))?;
+        live.map(Signed).ok_or_else(refuse)
+    }
+}
+
+/// A JSON body of a known shape.
+///
+/// # Security
+/// What could not be read is named by its path and place, never repeated: it may be a password.
+pub(super) struct Body<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, _: &S) -> Result<Body<T>, Response> {
+        if !is_json(request.headers()) {
+            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            let title = "The body must be JSON";
+            return Err(answer::problem(
+                status,
+                "not_json",
+                title,
+                "send content-type: application/json",
+            ));
+        }
+        let bytes = read(request.into_body()).await?;
+        let mut json = serde_json::Deserializer::from_slice(&bytes);
+        let parsed = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+            let (path, cause) = (error.path().to_string(), error.into_inner());
+            malformed(&path, &cause)
+        })?;
+        json.end().map_err(|cause| malformed(".", &cause))?;
+        Ok(Body(parsed))
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
+    value
+        .split(';')
+        .next()
+        .is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"))
+}
+
+async fn read(body: RawBody) -> Result<axum::body::Bytes, Response> {
+    to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| {
+        let title = "The body is too long, or broke off";
+        answer::problem(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_long",
+            title,
+            "a body has at most 16384 bytes",
+        )
+    })
+}
+
+fn malformed(path: &str, cause: &serde_json::Error) -> Response {
+    let place = format!("line {} column {}", cause.line(), cause.column());
+    let detail = match path {
+        "." => format!(
+            "at {place}: a member is missing, unknown or twice, or the text is not JSON; see /openapi.json"
+        ),
+        path => format!("`{path}` at {place} is missing or of another type; see /openapi.json"),
+    };
+    answer::bad_request("malformed", &detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn source_is_the_ipv4_address_or_the_ipv6_network() {
+        for (address, expected) in [
+            ("192.0.2.7", "192.0.2.7"),
+            ("::ffff:192.0.2.7", "192.0.2.7"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+            ("::1", "::/64"),
+        ] {
+            assert_eq!(network(address.parse().expect("an address")), expected);
+        }
+    }
+
+    #[test]
+    fn cookie_sent_twice_counts_as_none() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::COOKIE, "a=1; b=2".parse().expect("a value"));
+        assert_eq!(cookie(&headers, "b"), Some("2"));
+        assert_eq!(cookie(&headers, "c"), None);
+        headers.append(header::COOKIE, "b=3".parse().expect("a value"));
+        assert_eq!(cookie(&headers, "b"), None);
+    }
+
+    #[test]
+    fn bearer_token_is_taken_from_one_header_of_any_case() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::AUTHORIZATION, "bEARER abc".parse().expect("a value"));
+        assert_eq!(bearer(&headers), Some("abc"));
+        headers.append(header::AUTHORIZATION, "Bearer def".parse().expect("a value"));
+        assert_eq!(bearer(&headers), None);
+    }
+}

@@ -1,0 +1,126 @@
+//! Connections: accepted, wrapped in TLS, bounded in number and time, drained at the stop.
+//!
+//! Knows: sockets and time-outs. Must never know: routes. A client that is slow in its handshake, its headers
+//! or its body holds one place of many, and not for long.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+use super::asked::{Peer, RequestId};
+
+/// Connections open at once.
+const CONNECTIONS_MAX: usize = 8192;
+/// Time for a TLS handshake.
+const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
+/// Time for the headers of a request, and for the silence before it.
+const HEADER_TIME_MAX: Duration = Duration::from_secs(10);
+/// Time for a request as a whole.
+pub(super) const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
+/// Time that open requests get to finish at the stop.
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);
+/// Most bytes of request line and headers.
+const HEADER_BYTES_MAX: usize = 16 * 1024;
+/// Most headers of a request.
+const HEADERS_MAX: usize = 64;
+
+static REQUESTS: AtomicU64 = AtomicU64::new(1);
+
+/// Serves until told to stop, then lets open requests finish.
+pub async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router, stop: CancellationToken) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let open = TaskTracker::new();
+    loop {
+        let Ok(place) = places.clone().acquire_owned().await else {
+            break;
+        };
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((socket, peer)) => {
+                open.spawn(connection(
+                    socket,
+                    peer,
+                    tls.clone(),
+                    router.clone(),
+                    stop.clone(),
+                    place,
+                ));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+    open.close();
+    if tokio::time::timeout(DRAIN_TIME_MAX, open.wait()).await.is_err() {
+        tracing::warn!("requests were still open at the end of the drain and were dropped");
+    }
+}
+
+async fn connection(
+    socket: TcpStream,
+    peer: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    stop: CancellationToken,
+    place: OwnedSemaphorePermit,
+) {
+    // Small answers must not wait for more.
+    let _ = socket.set_nodelay(true);
+    match tls {
+        None => requests(socket, peer, router, stop).await,
+        Some(tls) => match tokio::time::timeout(HANDSHAKE_TIME_MAX, tls.accept(socket)).await {
+            Ok(Ok(secured)) => requests(secured, peer, router, stop).await,
+            Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
+            Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
+        },
+    }
+    drop(place);
+}
+
+async fn requests<S>(stream: S, peer: SocketAddr, router: Router, stop: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let answer = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+        let id = format!("{:x}", REQUESTS.fetch_add(1, Ordering::Relaxed));
+        request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(RequestId(id));
+        router.clone().oneshot(request.map(Body::new))
+    });
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME_MAX)
+        .max_buf_size(HEADER_BYTES_MAX)
+        .max_headers(HEADERS_MAX)
+        .keep_alive(true);
+    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), answer));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "connection ended");
+    }
+}

@@ -1,0 +1,78 @@
+//! The HTTP door: the JSON API and the pages.
+//!
+//! Knows: routes, statuses and headers. Must never know: why a sign-in was refused beyond what it says
+//! outwardly.
+//!
+//! Read next: [`sign_in`] for the API of a sign-in, [`listen`] for how connections are bounded.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderValue, header};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{get, post};
+
+mod answer;
+mod asked;
+mod health;
+pub mod listen;
+mod sign_in;
+
+use crate::service::Service;
+
+/// Longest request body in bytes.
+pub const BODY_BYTES_MAX: usize = 16 * 1024;
+
+/// What every handler shares.
+pub(super) type Shared = Arc<Service>;
+
+/// All routes of the door.
+pub fn router(service: Arc<Service>) -> Router {
+    Router::new()
+        .route("/api/auth/login", post(sign_in::login))
+        .route("/api/auth/verify", post(sign_in::verify))
+        .route("/api/auth/verify-2fa", post(sign_in::verify))
+        .route("/verify-2fa", post(sign_in::verify))
+        .route("/api/auth/logout", post(sign_in::logout))
+        .route("/api/dashboard", get(sign_in::dashboard))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .fallback(answer::not_found)
+        .method_not_allowed_fallback(answer::wrong_method)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn(harden))
+        .with_state(service)
+}
+
+/// Headers that every answer carries, and the bound on how long any request may take.
+async fn harden(request: axum::extract::Request, next: Next) -> Response {
+    let id = asked::request_id(&request);
+    let mut response = match tokio::time::timeout(listen::REQUEST_TIME_MAX, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => answer::too_slow(),
+    };
+    let headers = response.headers_mut();
+    let fixed = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
+    ];
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static(
+            "default-src 'none'; frame-ancestors 'none'",
+        ));
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert("x-request-id", id);
+    }
+    response
+}

@@ -1,0 +1,225 @@
+//! The API of a sign-in, in the shapes of document 002: login, verify, logout, dashboard.
+//!
+//! Knows: bodies and statuses. Must never know: rules. Unknown name, wrong password and disabled account are
+//! one answer; wrong and used code are another.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use countersign_auth::command::SignedIn;
+use countersign_auth::command::code::Verified;
+use countersign_auth::command::password::Finished;
+use countersign_auth::command::session::Which;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::asked::{Asked, BROWSER_COOKIE, Body, Signed};
+use super::{Shared, answer};
+
+/// A name and a password.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Login {
+    username: String,
+    password: Zeroizing<String>,
+}
+
+/// A challenge and what answers it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Verify {
+    challenge_token: Zeroizing<String>,
+    /// A one-time code, or a backup code.
+    totp_code: Zeroizing<String>,
+}
+
+/// A code is due.
+#[derive(Serialize)]
+struct CodeDue<'a> {
+    status: &'static str,
+    message: &'static str,
+    challenge_token: &'a str,
+    expires_in: u32,
+}
+
+/// A session was opened.
+#[derive(Serialize)]
+struct Opened<'a> {
+    status: &'static str,
+    message: &'static str,
+    session_token: &'a str,
+    /// The same value, under the name that other clients read.
+    token: &'a str,
+    expires_in: u32,
+    acr: &'static str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    second_factor_enrolment_required: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replacement_backup_code: Option<&'a str>,
+}
+
+/// `POST /api/auth/login`.
+pub(super) async fn login(
+    State(service): State<Shared>,
+    Asked(origin): Asked,
+    Body(login): Body<Login>,
+) -> Response {
+    match service.sign_in(&login.username, &login.password, &origin).await {
+        Err(failure) => answer::failed(&failure),
+        Ok(Err(error)) => answer::plain_error(StatusCode::BAD_REQUEST, "bad_username", &error.to_string()),
+        Ok(Ok(Finished::Throttled { retry_after_s })) => answer::throttled(retry_after_s),
+        Ok(Ok(Finished::Refused | Finished::Stale)) => {
+            answer::plain_error(StatusCode::UNAUTHORIZED, "refused", "Invalid credentials")
+        }
+        Ok(Ok(Finished::CodeDue {
+            challenge,
+            expires_in_s,
+        })) => Json(CodeDue {
+            status: "2fa_required",
+            message: "Please enter 2FA code",
+            challenge_token: challenge.expose(),
+            expires_in: expires_in_s,
+        })
+        .into_response(),
+        Ok(Ok(Finished::SignedIn(signed_in))) => opened(&signed_in),
+    }
+}
+
+/// `POST /api/auth/verify`, and its older names.
+pub(super) async fn verify(
+    State(service): State<Shared>,
+    Asked(origin): Asked,
+    Body(verify): Body<Verify>,
+) -> Response {
+    match service
+        .verify(&verify.challenge_token, &verify.totp_code, &origin)
+        .await
+    {
+        Err(failure) => answer::failed(&failure),
+        Ok(Verified::SignedIn(signed_in)) => opened(&signed_in),
+        Ok(Verified::NoChallenge) => answer::plain_error(
+            StatusCode::UNAUTHORIZED,
+            "no_challenge",
+            "Invalid or expired challenge - please login",
+        ),
+        Ok(Verified::Refused) => {
+            let message = "Invalid 2FA code; if it was used already, wait for the next one";
+            answer::plain_error(StatusCode::UNAUTHORIZED, "refused", message)
+        }
+        Ok(Verified::Malformed) => {
+            let message = "Invalid code format: a code is 6 to 8 digits, a backup code 24 letters and digits";
+            answer::plain_error(StatusCode::BAD_REQUEST, "malformed_code", message)
+        }
+        Ok(Verified::Throttled { retry_after_s }) => answer::throttled(retry_after_s),
+        Ok(Verified::ClockNotSet) => clock_not_set(),
+    }
+}
+
+/// The server can't judge codes because its clock is not set.
+pub(super) fn clock_not_set() -> Response {
+    let title = "The server's clock is not set";
+    answer::retry_after(
+        answer::problem(StatusCode::SERVICE_UNAVAILABLE, "clock", title, ""),
+        60,
+    )
+}
+
+/// Answers a completed sign-in, and makes the browser known.
+fn opened(signed_in: &SignedIn) -> Response {
+    let token = signed_in.session.expose();
+    let body = Opened {
+        status: "success",
+        message: "Authentication successful",
+        session_token: token,
+        token,
+        expires_in: signed_in.expires_in_s,
+        acr: signed_in.level.acr(),
+        second_factor_enrolment_required: signed_in.must_enrol,
+        replacement_backup_code: signed_in.replacement_code.as_ref().map(|code| code.as_str()),
+    };
+    let mut response = Json(body).into_response();
+    if let Some(cookie) = browser_cookie(signed_in) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// The cookie by which this browser is known from now on.
+pub(super) fn browser_cookie(signed_in: &SignedIn) -> Option<HeaderValue> {
+    let token = signed_in.browser.as_ref()?;
+    let text = format!(
+        "{BROWSER_COOKIE}={}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=15552000",
+        token.expose()
+    );
+    let mut value = HeaderValue::from_str(&text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// `POST /api/auth/logout`.
+pub(super) async fn logout(
+    State(service): State<Shared>,
+    Asked(origin): Asked,
+    Signed(live): Signed,
+) -> Response {
+    match service.end_sessions(&live, Which::Own, &origin).await {
+        Ok(_) => Json(serde_json::json!({ "status": "success", "message": "Signed out" })).into_response(),
+        Err(failure) => answer::failed(&failure),
+    }
+}
+
+/// What `GET /api/dashboard` shows.
+#[derive(Serialize)]
+struct Dashboard {
+    status: &'static str,
+    username: String,
+    message: &'static str,
+    data: Counters,
+}
+
+/// The counters of an account.
+#[derive(Serialize)]
+struct Counters {
+    total_logins: u64,
+    failed_attempts: u64,
+    active_sessions: usize,
+}
+
+/// `GET /api/dashboard`.
+pub(super) async fn dashboard(State(service): State<Shared>, Signed(live): Signed) -> Response {
+    if live.session.level == countersign_auth::session::Level::One && service.policy().second_factor_required
+    {
+        return enrolment_due();
+    }
+    match service.view(&live.session.account).await {
+        Err(failure) => answer::failed(&failure),
+        Ok(None) => answer::plain_error(
+            StatusCode::UNAUTHORIZED,
+            "unauthorized",
+            "Unauthorized - please login",
+        ),
+        Ok(Some(view)) => Json(Dashboard {
+            status: "success",
+            username: view.account.name.to_string(),
+            message: "Welcome to the secure dashboard!",
+            data: Counters {
+                total_logins: view.account.sign_ins,
+                failed_attempts: view.failures,
+                active_sessions: view.sessions.len(),
+            },
+        })
+        .into_response(),
+    }
+}
+
+/// The session may do nothing but enrol a second factor.
+pub(super) fn enrolment_due() -> Response {
+    let title = "A second factor must be enrolled first";
+    answer::problem(
+        StatusCode::FORBIDDEN,
+        "second_factor_enrolment_required",
+        title,
+        "POST /auth/totp/setup",
+    )
+}

@@ -1,0 +1,241 @@
+//! TLS on the first start: an authority of our own that lives ten years, and a leaf that renews itself.
+//!
+//! Knows: certificates and their files. Must never know: requests. Devices and proxies pin the authority, so
+//! that no renewal of the leaf ever locks them out.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+
+use countersign_auth::id::hex;
+use countersign_auth::rule::Entropy;
+use countersign_core::time::UnixSeconds;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SerialNumber,
+};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use time::{Duration, OffsetDateTime};
+
+use super::folder::{read_optional, write_private};
+
+/// Days the authority lives.
+const AUTHORITY_DAYS: i64 = 3650;
+/// Days a leaf lives; it is renewed when two thirds of them have passed.
+const LEAF_DAYS: i64 = 90;
+
+/// Our own authority and the leaf it signed, in a folder.
+#[derive(Clone, Debug)]
+pub struct Authority {
+    folder: PathBuf,
+}
+
+/// The leaf that is being served; swapped without a restart.
+#[derive(Debug)]
+pub struct Served {
+    current: RwLock<Arc<CertifiedKey>>,
+}
+
+impl ResolvesServerCert for Served {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(
+            self.current
+                .read()
+                .expect("no thread panics while it swaps the certificate")
+                .clone(),
+        )
+    }
+}
+
+impl Served {
+    /// Serves this certificate from the next handshake on.
+    pub fn swap(&self, key: CertifiedKey) {
+        *self
+            .current
+            .write()
+            .expect("no thread panics while it swaps the certificate") = Arc::new(key);
+    }
+}
+
+/// A TLS configuration around a certificate that can be swapped.
+///
+/// # Errors
+/// [`io::ErrorKind::InvalidData`] when the provider refuses the protocol versions.
+pub fn server_config(key: CertifiedKey) -> io::Result<(ServerConfig, Arc<Served>)> {
+    let served = Arc::new(Served {
+        current: RwLock::new(Arc::new(key)),
+    });
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(invalid)?
+        .with_no_client_auth()
+        .with_cert_resolver(served.clone());
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok((config, served))
+}
+
+/// Reads a certificate chain and its key from PEM files.
+///
+/// # Errors
+/// That of the operating system, or [`io::ErrorKind::InvalidData`] naming the file.
+pub fn load(chain: &Path, key: &Path) -> io::Result<CertifiedKey> {
+    let named = |path: &Path, error: &dyn std::fmt::Display| {
+        io::Error::new(io::ErrorKind::InvalidData, format!("{}: {error}", path.display()))
+    };
+    let certificates: Vec<_> = CertificateDer::pem_file_iter(chain)
+        .and_then(Iterator::collect)
+        .map_err(|error| named(chain, &error))?;
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| named(key, &error))?;
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    CertifiedKey::from_der(certificates, private, &provider).map_err(|error| named(key, &error))
+}
+
+impl Authority {
+    /// Opens the folder and makes authority and leaf when they are missing or the leaf is due.
+    ///
+    /// # Errors
+    /// That of the operating system, or of a damaged file.
+    pub fn open(
+        folder: &Path,
+        names: &[String],
+        now: UnixSeconds,
+        entropy: &mut dyn Entropy,
+    ) -> io::Result<Authority> {
+        let authority = Authority {
+            folder: folder.to_owned(),
+        };
+        if read_optional(&authority.path("ca.pem"))?.is_none() {
+            authority.make_authority(now, entropy)?;
+        }
+        authority.renew_if_due(names, now, entropy)?;
+        Ok(authority)
+    }
+
+    /// Renews the leaf when two thirds of its life are over, when its names changed, or when there is none;
+    /// says whether it did.
+    ///
+    /// # Errors
+    /// As for [`Authority::open`].
+    pub fn renew_if_due(
+        &self,
+        names: &[String],
+        now: UnixSeconds,
+        entropy: &mut dyn Entropy,
+    ) -> io::Result<bool> {
+        let wanted = format!("{}\n", names.join("\n"));
+        let made = read_optional(&self.path("leaf.names"))?.unwrap_or_default();
+        let due_after = u64::try_from(LEAF_DAYS * 2 / 3).unwrap_or(0) * 86_400;
+        let since: u64 = read_optional(&self.path("leaf.since"))?
+            .and_then(|bytes| String::from_utf8(bytes).ok()?.trim().parse().ok())
+            .unwrap_or(0);
+        let fresh = now.since(UnixSeconds(since)) < due_after && since <= now.0.saturating_add(86_400);
+        if fresh && made == wanted.as_bytes() && self.path("leaf.pem").exists() {
+            return Ok(false);
+        }
+        self.make_leaf(names, now, entropy)?;
+        write_private(&self.path("leaf.names"), wanted.as_bytes())?;
+        write_private(&self.path("leaf.since"), now.to_string().as_bytes())?;
+        Ok(true)
+    }
+
+    /// The leaf and its key, ready to serve.
+    ///
+    /// # Errors
+    /// As for [`load`].
+    pub fn leaf(&self) -> io::Result<CertifiedKey> {
+        load(&self.path("leaf.pem"), &self.path("leaf.key"))
+    }
+
+    /// The authority's certificate, for whoever is to trust it.
+    ///
+    /// # Errors
+    /// That of the operating system.
+    pub fn certificate(&self) -> io::Result<String> {
+        fs::read_to_string(self.path("ca.pem"))
+    }
+
+    /// SHA-256 over the authority's certificate in DER, in hexadecimal.
+    ///
+    /// # Errors
+    /// That of the operating system, or of a damaged file.
+    pub fn fingerprint(&self) -> io::Result<String> {
+        fingerprint(&self.path("ca.pem"))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    fn make_authority(&self, now: UnixSeconds, entropy: &mut dyn Entropy) -> io::Result<()> {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(invalid)?;
+        let mut params = authority_params();
+        span(&mut params, now, AUTHORITY_DAYS)?;
+        params.serial_number = Some(serial(entropy));
+        let certificate = params.self_signed(&key).map_err(invalid)?;
+        write_private(&self.path("ca.key"), key.serialize_pem().as_bytes())?;
+        write_private(&self.path("ca.pem"), certificate.pem().as_bytes())
+    }
+
+    fn make_leaf(&self, names: &[String], now: UnixSeconds, entropy: &mut dyn Entropy) -> io::Result<()> {
+        let authority_key = KeyPair::from_pem(&fs::read_to_string(self.path("ca.key"))?).map_err(invalid)?;
+        let issuer = CertifiedIssuer::self_signed(authority_params(), authority_key).map_err(invalid)?;
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(invalid)?;
+        let mut params = CertificateParams::new(names.to_vec()).map_err(invalid)?;
+        params.distinguished_name.push(DnType::CommonName, "Countersign");
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.use_authority_key_identifier_extension = true;
+        params.serial_number = Some(serial(entropy));
+        span(&mut params, now, LEAF_DAYS)?;
+        let leaf = params.signed_by(&key, &issuer).map_err(invalid)?;
+        let chain = format!("{}{}", leaf.pem(), self.certificate()?);
+        write_private(&self.path("leaf.key"), key.serialize_pem().as_bytes())?;
+        write_private(&self.path("leaf.pem"), chain.as_bytes())
+    }
+}
+
+/// SHA-256 over the first certificate of a PEM file, in hexadecimal.
+///
+/// # Errors
+/// That of the operating system, or [`io::ErrorKind::InvalidData`].
+pub fn fingerprint(pem: &Path) -> io::Result<String> {
+    let certificate = CertificateDer::from_pem_file(pem).map_err(invalid)?;
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &certificate);
+    Ok(hex(digest.as_ref()))
+}
+
+fn authority_params() -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "Countersign local authority");
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params
+}
+
+/// Valid from a day ago, so that a client whose clock is behind can connect, for so many days.
+fn span(params: &mut CertificateParams, now: UnixSeconds, days: i64) -> io::Result<()> {
+    let now = OffsetDateTime::from_unix_timestamp(now.0.cast_signed()).map_err(invalid)?;
+    params.not_before = now - Duration::DAY;
+    params.not_after = now + Duration::days(days);
+    Ok(())
+}
+
+fn serial(entropy: &mut dyn Entropy) -> SerialNumber {
+    let mut bytes = [0u8; 16];
+    entropy.fill(&mut bytes);
+    bytes[0] &= 0x7f;
+    SerialNumber::from_slice(&bytes)
+}
+
+fn invalid(error: impl std::fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error.to_string())
+}

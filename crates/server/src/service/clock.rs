@@ -1,0 +1,196 @@
+//! Whether the clock can be believed.
+//!
+//! Knows: wall time against monotonic time and against the highest time ever committed. Must never know: how
+//! either is read;
+//! `edge` does that. A clock that jumped refuses every decision until an operator accepts it: a code's acceptance and a
+//! throttle's memory are worth no more than the time they are judged by.
+
+use std::fmt;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use countersign_core::time::UnixSeconds;
+
+/// Seconds by which wall and monotonic clock may drift apart between two looks.
+const JUMP_S_MAX: u64 = 30;
+/// Seconds by which the clock may stand behind the highest time ever committed when the server starts.
+const BEHIND_S_MAX: u64 = 5;
+
+/// The machine's clocks.
+pub trait Clock: Send + Sync {
+    /// Wall time.
+    fn wall(&self) -> UnixSeconds;
+    /// Time since some fixed moment, never set back.
+    fn monotonic(&self) -> Duration;
+}
+
+/// Why no decision about time can be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClockDoubt {
+    /// The clock stands before 2020.
+    NotSet,
+    /// It stands behind the highest time ever committed.
+    BehindStore {
+        /// By so many seconds.
+        seconds: u64,
+    },
+    /// It jumped while the server ran.
+    Jumped {
+        /// By so many seconds, forward when positive.
+        seconds: i64,
+    },
+}
+
+impl fmt::Display for ClockDoubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ClockDoubt::NotSet => {
+                f.write_str("the clock is not set; set it, then run `countersign clock accept`")
+            }
+            ClockDoubt::BehindStore { seconds } => write!(
+                f,
+                "the clock stands {seconds} s behind the last stored decision; set it, then `countersign clock accept`"
+            ),
+            ClockDoubt::Jumped { seconds } => write!(
+                f,
+                "the clock jumped by {seconds} s; see that it is right, then run `countersign clock accept`"
+            ),
+        }
+    }
+}
+
+/// Watches the clock and says what time decisions are made at.
+pub struct ClockGuard {
+    clock: Box<dyn Clock>,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// Wall and monotonic time of the last look.
+    last: (UnixSeconds, Duration),
+    doubt: Option<ClockDoubt>,
+}
+
+impl ClockGuard {
+    /// Starts watching; `high_water` is the highest time ever committed.
+    pub fn new(clock: Box<dyn Clock>, high_water: UnixSeconds) -> ClockGuard {
+        let last = (clock.wall(), clock.monotonic());
+        let behind = high_water.since(last.0);
+        let doubt = if last.0 < UnixSeconds::CLOCK_NOT_SET_BEFORE {
+            Some(ClockDoubt::NotSet)
+        } else if behind > BEHIND_S_MAX {
+            Some(ClockDoubt::BehindStore { seconds: behind })
+        } else {
+            None
+        };
+        ClockGuard {
+            clock,
+            state: Mutex::new(State { last, doubt }),
+        }
+    }
+
+    /// The time, if it can be believed.
+    ///
+    /// # Errors
+    /// [`ClockDoubt`]; it stays until [`ClockGuard::accept`].
+    pub fn now(&self) -> Result<UnixSeconds, ClockDoubt> {
+        let now = (self.clock.wall(), self.clock.monotonic());
+        let mut state = self
+            .state
+            .lock()
+            .expect("no thread panics while it holds the clock's state");
+        let expected = state.last.0.plus(now.1.saturating_sub(state.last.1).as_secs());
+        if state.doubt.is_none() && expected.0.abs_diff(now.0.0) > JUMP_S_MAX {
+            let seconds = i64::try_from(expected.0.abs_diff(now.0.0)).unwrap_or(i64::MAX);
+            state.doubt = Some(ClockDoubt::Jumped {
+                seconds: if now.0 > expected { seconds } else { -seconds },
+            });
+        }
+        if state.doubt.is_none() {
+            state.last = now;
+        }
+        state.doubt.map_or(Ok(now.0), Err)
+    }
+
+    /// The wall time whatever is thought of it; for showing, never for deciding.
+    pub fn shown(&self) -> UnixSeconds {
+        self.clock.wall()
+    }
+
+    /// An operator vouches for the clock as it stands.
+    pub fn accept(&self) {
+        let now = (self.clock.wall(), self.clock.monotonic());
+        *self
+            .state
+            .lock()
+            .expect("no thread panics while it holds the clock's state") = State {
+            last: now,
+            doubt: None,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    #[derive(Clone, Default)]
+    struct Hands(Arc<[AtomicU64; 2]>);
+
+    impl Hands {
+        fn set(&self, wall: u64, monotonic: u64) {
+            self.0[0].store(wall, Ordering::Relaxed);
+            self.0[1].store(monotonic, Ordering::Relaxed);
+        }
+    }
+
+    impl Clock for Hands {
+        fn wall(&self) -> UnixSeconds {
+            UnixSeconds(self.0[0].load(Ordering::Relaxed))
+        }
+
+        fn monotonic(&self) -> Duration {
+            Duration::from_secs(self.0[1].load(Ordering::Relaxed))
+        }
+    }
+
+    const NOW: u64 = 1_800_000_000;
+
+    #[test]
+    fn jump_beyond_thirty_seconds_is_doubted_until_it_is_accepted() {
+        let hands = Hands::default();
+        hands.set(NOW, 0);
+        let guard = ClockGuard::new(Box::new(hands.clone()), UnixSeconds(0));
+        hands.set(NOW + 130, 100);
+        assert_eq!(guard.now(), Ok(UnixSeconds(NOW + 130)));
+        hands.set(NOW + 161, 100);
+        assert_eq!(guard.now(), Err(ClockDoubt::Jumped { seconds: 31 }));
+        hands.set(NOW + 130, 100);
+        assert!(guard.now().is_err(), "a doubt does not go away by itself");
+        guard.accept();
+        assert_eq!(guard.now(), Ok(UnixSeconds(NOW + 130)));
+        hands.set(NOW + 99, 100);
+        assert_eq!(guard.now(), Err(ClockDoubt::Jumped { seconds: -31 }));
+    }
+
+    #[test]
+    fn start_behind_the_stored_time_is_doubted() {
+        let hands = Hands::default();
+        hands.set(NOW, 0);
+        assert!(
+            ClockGuard::new(Box::new(hands.clone()), UnixSeconds(NOW + 5))
+                .now()
+                .is_ok()
+        );
+        let behind = ClockGuard::new(Box::new(hands.clone()), UnixSeconds(NOW + 6));
+        assert_eq!(behind.now(), Err(ClockDoubt::BehindStore { seconds: 6 }));
+        hands.set(1000, 0);
+        assert_eq!(
+            ClockGuard::new(Box::new(hands), UnixSeconds(0)).now(),
+            Err(ClockDoubt::NotSet)
+        );
+    }
+}

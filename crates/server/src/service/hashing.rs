@@ -1,0 +1,350 @@
+//! Argon2id on a bounded pool of threads, each with one block of memory that it reuses and wipes.
+//!
+//! Knows: passwords for as long as one is hashed, and how many may wait. Must never know: whose they are. The
+//! async runtime never computes a hash: a flood of guesses fills this pool's queue and nothing else.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex};
+
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash as Phc, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use countersign_auth::record::PasswordHash;
+use tokio::sync::oneshot;
+use zeroize::{Zeroize, Zeroizing};
+
+use super::committer::Failure;
+
+/// The cost of a hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// Memory in KiB.
+    pub memory_kib: u32,
+    /// Passes.
+    pub passes: u32,
+}
+
+impl Cost {
+    /// What every password is hashed with in production: 48 MiB, 3 passes, 1 lane.
+    pub const PRODUCTION: Cost = Cost {
+        memory_kib: 49_152,
+        passes: 3,
+    };
+    /// What development and tests may use.
+    pub const DEVELOPMENT: Cost = Cost {
+        memory_kib: 4096,
+        passes: 1,
+    };
+
+    fn params(self) -> Params {
+        Params::new(self.memory_kib, self.passes, 1, Some(32)).expect("both costs are within Argon2's bounds")
+    }
+}
+
+/// Highest memory cost in KiB that a stored hash may ask for; more is taken for damage, not for strength.
+const MEMORY_KIB_MAX: u32 = 256 * 1024;
+/// Highest number of passes that a stored hash may ask for.
+const PASSES_MAX: u32 = 16;
+/// Computations that strangers may have waiting, per thread.
+const WAITING_PER_THREAD_MAX: usize = 16;
+/// Computations that known sources may have waiting besides.
+const KNOWN_WAITING_MAX: usize = 16;
+
+/// What came of a check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Matched {
+    /// Whether the password matches the hash.
+    pub matched: bool,
+    /// The password under today's cost, when it matched a hash of another cost.
+    pub rehash: Option<PasswordHash>,
+}
+
+/// The pool.
+#[derive(Clone)]
+pub struct Hashing {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    cost: Cost,
+    decoy: PasswordHash,
+    lanes: Mutex<Lanes>,
+    arrived: Condvar,
+    threads: usize,
+}
+
+#[derive(Default)]
+struct Lanes {
+    known: VecDeque<Task>,
+    strangers: VecDeque<Task>,
+    closed: bool,
+}
+
+enum Task {
+    Hash {
+        password: Zeroizing<String>,
+        salt: [u8; 16],
+        answer: oneshot::Sender<PasswordHash>,
+    },
+    Check {
+        password: Zeroizing<String>,
+        hash: Option<PasswordHash>,
+        salt: [u8; 16],
+        answer: oneshot::Sender<Matched>,
+    },
+}
+
+impl Hashing {
+    /// Starts the pool: as many threads as may hold a block of memory at once.
+    ///
+    /// # Errors
+    /// That of the operating system when it gives no thread.
+    pub fn start(cost: Cost, threads: usize, salt: [u8; 16], secret: &[u8]) -> std::io::Result<Hashing> {
+        let mut memory = Memory::default();
+        let decoy = hash(secret, salt, cost, &mut memory);
+        let lanes = Mutex::new(Lanes::default());
+        let threads = threads.max(1);
+        let hashing = Hashing {
+            shared: Arc::new(Shared {
+                cost,
+                decoy,
+                lanes,
+                arrived: Condvar::new(),
+                threads,
+            }),
+        };
+        for number in 0..threads {
+            let pool = hashing.clone();
+            std::thread::Builder::new()
+                .name(format!("argon2-{number}"))
+                .spawn(move || pool.work())?;
+        }
+        Ok(hashing)
+    }
+
+    /// Hashes a new password.
+    ///
+    /// # Errors
+    /// [`Failure::Busy`] when too many wait.
+    pub async fn hash(&self, password: &Zeroizing<String>, salt: [u8; 16]) -> Result<PasswordHash, Failure> {
+        let (answer, hash) = oneshot::channel();
+        self.enqueue(
+            Task::Hash {
+                password: password.clone(),
+                salt,
+                answer,
+            },
+            true,
+        )?;
+        hash.await.map_err(|_| Failure::Stopping)
+    }
+
+    /// Checks a password; against a decoy of the same cost where there is no hash.
+    ///
+    /// # Errors
+    /// [`Failure::Busy`] when too many wait.
+    pub async fn check(
+        &self,
+        password: &Zeroizing<String>,
+        hash: Option<PasswordHash>,
+        salt: [u8; 16],
+        known: bool,
+    ) -> Result<Matched, Failure> {
+        let (answer, matched) = oneshot::channel();
+        self.enqueue(
+            Task::Check {
+                password: password.clone(),
+                hash,
+                salt,
+                answer,
+            },
+            known,
+        )?;
+        matched.await.map_err(|_| Failure::Stopping)
+    }
+
+    /// Lets the threads end once the queue is empty.
+    pub fn close(&self) {
+        self.lanes().closed = true;
+        self.shared.arrived.notify_all();
+    }
+
+    fn lanes(&self) -> std::sync::MutexGuard<'_, Lanes> {
+        self.shared
+            .lanes
+            .lock()
+            .expect("no thread panics while it holds the lanes")
+    }
+
+    fn enqueue(&self, task: Task, known: bool) -> Result<(), Failure> {
+        let mut lanes = self.lanes();
+        if lanes.closed {
+            return Err(Failure::Stopping);
+        }
+        let (lane, bound) = if known {
+            (&mut lanes.known, KNOWN_WAITING_MAX)
+        } else {
+            (&mut lanes.strangers, self.shared.threads * WAITING_PER_THREAD_MAX)
+        };
+        if lane.len() >= bound {
+            return Err(Failure::Busy);
+        }
+        lane.push_back(task);
+        drop(lanes);
+        self.shared.arrived.notify_one();
+        Ok(())
+    }
+
+    fn work(&self) {
+        let mut memory = Memory::default();
+        while let Some(task) = self.next() {
+            match task {
+                // An asker who hung up is no reason to keep the others waiting.
+                Task::Hash { answer, .. } if answer.is_closed() => {}
+                Task::Check { answer, .. } if answer.is_closed() => {}
+                Task::Hash {
+                    password,
+                    salt,
+                    answer,
+                } => {
+                    let _ = answer.send(hash(password.as_bytes(), salt, self.shared.cost, &mut memory));
+                }
+                Task::Check {
+                    password,
+                    hash,
+                    salt,
+                    answer,
+                } => {
+                    let _ = answer.send(self.compare(&password, hash, salt, &mut memory));
+                }
+            }
+            memory.wipe();
+        }
+    }
+
+    fn next(&self) -> Option<Task> {
+        let mut lanes = self.lanes();
+        loop {
+            let task = lanes.known.pop_front().or_else(|| lanes.strangers.pop_front());
+            if task.is_some() || lanes.closed {
+                return task;
+            }
+            lanes = self
+                .shared
+                .arrived
+                .wait(lanes)
+                .expect("no thread panics while it holds the lanes");
+        }
+    }
+
+    fn compare(
+        &self,
+        password: &str,
+        hash: Option<PasswordHash>,
+        salt: [u8; 16],
+        memory: &mut Memory,
+    ) -> Matched {
+        let stored = hash.as_ref().unwrap_or(&self.shared.decoy);
+        match verify(password.as_bytes(), stored, memory) {
+            Ok(matched) => {
+                let matched = matched && hash.is_some();
+                let stale = matched && !is_of_cost(stored, self.shared.cost);
+                let rehash = stale.then(|| self::hash(password.as_bytes(), salt, self.shared.cost, memory));
+                Matched { matched, rehash }
+            }
+            Err(malformed) => {
+                tracing::error!(%malformed, "a stored password hash can't be used; reset the account");
+                // The same work as for every other refusal.
+                let _ = verify(password.as_bytes(), &self.shared.decoy, memory);
+                Matched {
+                    matched: false,
+                    rehash: None,
+                }
+            }
+        }
+    }
+}
+
+/// A stored hash is not one of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed;
+
+impl std::fmt::Display for Malformed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("not an Argon2id hash in PHC form within the bounds of memory and passes")
+    }
+}
+
+/// Memory for one computation at a time.
+#[derive(Default)]
+pub struct Memory(Vec<Block>);
+
+impl Memory {
+    fn blocks(&mut self, params: &Params) -> &mut [Block] {
+        let count = params.block_count();
+        if self.0.len() < count {
+            self.0.resize(count, Block::default());
+        }
+        &mut self.0[..count]
+    }
+
+    /// Wipes what the last computation left.
+    pub fn wipe(&mut self) {
+        self.0.iter_mut().for_each(Zeroize::zeroize);
+    }
+}
+
+/// Hashes a password with a salt.
+pub fn hash(password: &[u8], salt: [u8; 16], cost: Cost, memory: &mut Memory) -> PasswordHash {
+    let params = cost.params();
+    let mut out = Zeroizing::new([0u8; 32]);
+    compute(password, &salt, &params, &mut *out, memory);
+    let phc = Phc {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(&params).expect("ours are few"),
+        salt: Some(Salt::new(&salt).expect("16 bytes are a salt")),
+        hash: Some(Output::new(&*out).expect("32 bytes are an output")),
+    };
+    PasswordHash(phc.to_string())
+}
+
+/// Checks a password against a stored hash, with the cost the hash names.
+///
+/// # Errors
+/// [`Malformed`].
+pub fn verify(password: &[u8], stored: &PasswordHash, memory: &mut Memory) -> Result<bool, Malformed> {
+    let phc = Phc::new(&stored.0).map_err(|_| Malformed)?;
+    let params = Params::try_from(&phc).map_err(|_| Malformed)?;
+    let bounded = params.m_cost() <= MEMORY_KIB_MAX && params.t_cost() <= PASSES_MAX;
+    if phc.algorithm != Algorithm::Argon2id.ident() || phc.version != Some(Version::V0x13.into()) || !bounded
+    {
+        return Err(Malformed);
+    }
+    let (Some(salt), Some(expected)) = (phc.salt, phc.hash) else {
+        return Err(Malformed);
+    };
+    let mut out = Zeroizing::new([0u8; 64]);
+    let out = out.get_mut(..expected.len()).ok_or(Malformed)?;
+    compute(password, salt.as_ref(), &params, out, memory);
+    Ok(constant_time_eq(out, expected.as_bytes()))
+}
+
+fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
+    aws_lc_rs::constant_time::verify_slices_are_equal(a, b).is_ok()
+}
+
+fn compute(password: &[u8], salt: &[u8], params: &Params, out: &mut [u8], memory: &mut Memory) {
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+    argon2
+        .hash_password_into_with_memory(password, salt, out, memory.blocks(params))
+        .expect("parameters, salt and lengths were checked");
+}
+
+fn is_of_cost(stored: &PasswordHash, cost: Cost) -> bool {
+    let params = Phc::new(&stored.0)
+        .ok()
+        .and_then(|phc| Params::try_from(&phc).ok());
+    params.is_some_and(|params| {
+        params.m_cost() == cost.memory_kib && params.t_cost() == cost.passes && params.p_cost() == 1
+    })
+}

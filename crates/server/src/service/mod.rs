@@ -1,0 +1,715 @@
+//! The service between doors and stores: it walks every request through load → decide → commit → reveal.
+//!
+//! Knows: which rule answers which request, what must be hashed outside of any lock, and what is kept in
+//! memory between commits. Must never know: HTTP, SQL, or what a rule decides.
+//!
+//! Read next: [`committer`] for the heart, [`sign_in`](Service::sign_in) for the walk of a request.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, RwLock};
+
+use countersign_auth::command::{code, enrol, password, session, ticket, upkeep};
+use countersign_auth::event::{Act, Event, Origin, Reason};
+use countersign_auth::id::{Digest, Token};
+use countersign_auth::name::{Name, NameError};
+use countersign_auth::policy::Policy;
+use countersign_auth::record::{Account, Key, Notice, Record, Session, TicketPurpose};
+use countersign_auth::rule::{Change, Entropy, Rule, World};
+use countersign_auth::seal::KeyRing;
+use countersign_auth::session::{SessionVerdict, judge};
+use countersign_auth::snapshot::Snapshot;
+use countersign_core::time::UnixSeconds;
+use zeroize::Zeroizing;
+
+pub mod audit;
+pub mod clock;
+pub mod committer;
+pub mod hashing;
+pub mod names;
+pub mod operator;
+pub mod refusals;
+pub mod upkeeper;
+
+pub use committer::Failure;
+use committer::{Committer, Desk, read_closure};
+use countersign_auth::credential::password::PasswordProblem;
+
+use crate::store::Store;
+
+/// Sessions whose activity is kept in memory before it is written down; beyond that it is written at once.
+const ACTIVITY_MAX: usize = 65_536;
+
+/// Everything that answers requests. Cheap to share.
+pub struct Service {
+    committer: Committer,
+    store: Arc<dyn Store>,
+    hashing: hashing::Hashing,
+    clock: Arc<clock::ClockGuard>,
+    policy: Arc<Policy>,
+    keys: Arc<RwLock<Arc<KeyRing>>>,
+    entropy: Mutex<Box<dyn Entropy + Send>>,
+    activity: Arc<Mutex<HashMap<Digest, UnixSeconds>>>,
+    refusals: refusals::Refusals,
+}
+
+/// What a service is made of; the wiring chooses each part.
+pub struct Parts {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The pool that hashes passwords.
+    pub hashing: hashing::Hashing,
+    /// The clock, watched.
+    pub clock: Arc<clock::ClockGuard>,
+    /// The operator's numbers.
+    pub policy: Policy,
+    /// The keys.
+    pub keys: KeyRing,
+    /// A source of randomness for the committer, and one for the rest.
+    pub entropy: [Box<dyn Entropy + Send>; 2],
+    /// This node's name.
+    pub node: String,
+    /// Told every notice that becomes durable.
+    pub notices: NoticeSink,
+}
+
+/// A session that was found alive.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Live {
+    /// Digest of its token.
+    pub id: Digest,
+    /// The session as stored.
+    pub session: Session,
+    /// When it ends unless there is activity.
+    pub until: UnixSeconds,
+}
+
+/// An account and what is open in its name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct View {
+    /// The account.
+    pub account: Account,
+    /// Its live sessions with their last activity, newest first.
+    pub sessions: Vec<(Digest, Session, UnixSeconds)>,
+    /// Its notices, newest first.
+    pub notices: Vec<Notice>,
+    /// Failures counted against it, ever.
+    pub failures: u64,
+}
+
+/// What a change of one's own account came to.
+pub type Granted<T> = Result<enrol::Granted<T>, enrol::Denied>;
+
+/// Is told every notice that becomes durable.
+pub type NoticeSink = Box<dyn Fn(Digest, &Notice) + Send>;
+
+/// Why a sign-in could not even be tried, or what it came to.
+pub type SignIn = Result<password::Finished, NameError>;
+
+/// Why a password was not set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotSet {
+    /// It can't be a password.
+    Password(PasswordProblem),
+    /// The name can't be a name.
+    Name(NameError),
+    /// The ticket was not taken.
+    Ticket(ticket::NotRedeemed),
+}
+
+impl Service {
+    /// Puts the parts together and starts the committer.
+    ///
+    /// # Errors
+    /// That of the operating system when it gives no thread.
+    pub fn start(parts: Parts) -> std::io::Result<Service> {
+        let policy = Arc::new(parts.policy);
+        let keys = Arc::new(RwLock::new(Arc::new(parts.keys)));
+        let activity = Arc::new(Mutex::new(HashMap::new()));
+        let [committing, asking] = parts.entropy;
+        let committed = {
+            let (activity, notices) = (activity.clone(), parts.notices);
+            move |change: &Change| match change {
+                Change::Delete(Key::Session(id)) => drop(lock(&activity).remove(id)),
+                Change::Put(Key::Notice(id), Record::Notice(notice)) if !notice.delivered => {
+                    notices(*id, notice)
+                }
+                _ => {}
+            }
+        };
+        let desk = Desk {
+            store: parts.store.clone(),
+            clock: parts.clock.clone(),
+            policy: policy.clone(),
+            keys: keys.clone(),
+            entropy: committing,
+            node: parts.node,
+            committed: Box::new(committed),
+        };
+        let (committer, _) = Committer::start(desk)?;
+        Ok(Service {
+            committer,
+            store: parts.store,
+            hashing: parts.hashing,
+            clock: parts.clock,
+            policy,
+            keys,
+            entropy: Mutex::new(asking),
+            activity,
+            refusals: refusals::Refusals::default(),
+        })
+    }
+
+    /// The operator's numbers.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The watched clock.
+    pub fn clock(&self) -> &clock::ClockGuard {
+        &self.clock
+    }
+
+    /// Hands a rule to the committer; its outcome is durable when it arrives.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn submit<R>(&self, rule: R) -> Result<R::Outcome, Failure>
+    where
+        R: Rule + Send + 'static,
+        R::Outcome: Send + 'static,
+    {
+        self.committer.submit(rule).await
+    }
+
+    /// Asks a rule that changes nothing, beside the committer.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn ask<R>(&self, rule: R) -> Result<R::Outcome, Failure>
+    where
+        R: Rule + Send + 'static,
+        R::Outcome: Send + 'static,
+    {
+        let now = self.clock.now().map_err(Failure::Clock)?;
+        let (policy, keys) = (self.policy.clone(), self.ring());
+        self.read(move |store| {
+            // A rule that changes nothing has no use for chance; it is given none.
+            let mut no_chance = |_: &mut [u8]| {};
+            let mut world = World {
+                now,
+                policy: &policy,
+                keys: &keys,
+                entropy: &mut no_chance,
+            };
+            let mut snapshot = Snapshot::default();
+            read_closure(&mut snapshot, |seen| rule.reads(seen, &world), store)?;
+            rule.decide(&snapshot, &mut world)
+                .map(|decision| decision.outcome)
+                .map_err(Failure::Fault)
+        })
+        .await
+    }
+
+    /// Reads from the store on a thread that may wait.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn Store) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let store = self.store.clone();
+        tokio::task::spawn_blocking(move || read(&*store))
+            .await
+            .unwrap_or(Err(Failure::Internal))
+    }
+
+    fn ring(&self) -> Arc<KeyRing> {
+        self.keys
+            .read()
+            .expect("no thread panics while it replaces the ring")
+            .clone()
+    }
+
+    fn salt(&self) -> [u8; 16] {
+        let mut salt = [0; 16];
+        lock(&self.entropy).fill(&mut salt);
+        salt
+    }
+
+    /// Counts a refusal that is audited by the minute.
+    pub fn note_refusal(&self, act: Act, reason: Reason, origin: &Origin) {
+        self.refusals.count(act, reason, origin);
+    }
+
+    /// First factor: asks what to check, hashes outside of every lock, and hands the result to the committer.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn sign_in(&self, typed: &str, password: &str, origin: &Origin) -> Result<SignIn, Failure> {
+        let name = match names::parse(typed) {
+            Ok(name) => name,
+            Err(error) => {
+                self.note_refusal(Act::PasswordCheck, Reason::Malformed, origin);
+                return Ok(Err(error));
+            }
+        };
+        // A password that was changed while it was hashed is checked once more against the new one.
+        for _ in 0..2 {
+            let checked = match self.check_password(&name, password, origin).await? {
+                Ok(checked) => checked,
+                Err(retry_after_s) => return Ok(Ok(password::Finished::Throttled { retry_after_s })),
+            };
+            let finish = password::Finish {
+                name: name.clone(),
+                origin: origin.clone(),
+                checked,
+            };
+            let finished = self.submit(finish).await?;
+            if let password::Finished::Throttled { .. } = finished {
+                self.note_refusal(Act::PasswordCheck, Reason::Throttled, origin);
+            }
+            if finished != password::Finished::Stale {
+                return Ok(Ok(finished));
+            }
+        }
+        Err(Failure::Busy)
+    }
+
+    /// Checks a password against what is stored; the inner error is how long to wait.
+    async fn check_password(
+        &self,
+        name: &Name,
+        typed: &str,
+        origin: &Origin,
+    ) -> Result<Result<password::Checked, u32>, Failure> {
+        let begin = password::Begin {
+            name: name.clone(),
+            origin: origin.clone(),
+        };
+        match self.ask(begin).await? {
+            password::Begun::Throttled { retry_after_s } => {
+                self.note_refusal(Act::PasswordCheck, Reason::Throttled, origin);
+                Ok(Err(retry_after_s))
+            }
+            password::Begun::Check { hash, known } => {
+                let prepared = names::password(typed);
+                let matched = self
+                    .hashing
+                    .check(&prepared, hash.clone(), self.salt(), known)
+                    .await
+                    .inspect_err(|_| {
+                        self.note_refusal(Act::PasswordCheck, Reason::Busy, origin);
+                    })?;
+                Ok(Ok(password::Checked {
+                    hash,
+                    matched: matched.matched,
+                    rehash: matched.rehash,
+                }))
+            }
+        }
+    }
+
+    /// Second factor: answers a challenge with a code.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn verify(
+        &self,
+        challenge: &str,
+        code: &str,
+        origin: &Origin,
+    ) -> Result<code::Verified, Failure> {
+        let rule = code::Verify {
+            challenge: Digest::of(challenge),
+            code: Zeroizing::new(code.to_owned()),
+            origin: origin.clone(),
+        };
+        let verified = self.submit(rule).await?;
+        let reason = match verified {
+            code::Verified::NoChallenge => Some(Reason::NoChallenge),
+            code::Verified::Malformed => Some(Reason::Malformed),
+            code::Verified::Throttled { .. } => Some(Reason::Throttled),
+            _ => None,
+        };
+        if let Some(reason) = reason {
+            self.note_refusal(Act::CodeCheck, reason, origin);
+        }
+        Ok(verified)
+    }
+
+    /// The session a token opens, if it is alive; being asked is activity.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn session(&self, token: &str) -> Result<Option<Live>, Failure> {
+        let now = self.clock.now().map_err(Failure::Clock)?;
+        let id = Digest::of(token);
+        let Some(session) = self.stored_session(id).await? else {
+            return Ok(None);
+        };
+        let seen = lock(&self.activity)
+            .get(&id)
+            .copied()
+            .unwrap_or(session.last_seen);
+        match judge(&session, seen, now, &self.policy) {
+            SessionVerdict::Live { .. } => {}
+            SessionVerdict::Idle | SessionVerdict::Expired => return Ok(None),
+        }
+        let until = session
+            .expires_at
+            .min(now.plus(u64::from(self.policy.session_idle_s)));
+        if now > seen && self.remember_activity(id, now) {
+            self.write_activity().await?;
+        }
+        Ok(Some(Live { id, session, until }))
+    }
+
+    async fn stored_session(&self, id: Digest) -> Result<Option<Session>, Failure> {
+        self.read(move |store| {
+            let stored = store.load(&[Key::Session(id)]).map_err(Failure::Store)?;
+            Ok(stored.into_iter().find_map(|stored| match stored.record {
+                Some(Record::Session(session)) => Some(session),
+                _ => None,
+            }))
+        })
+        .await
+    }
+
+    /// Notes activity in memory; true when there is so much of it that it must be written down now.
+    fn remember_activity(&self, id: Digest, now: UnixSeconds) -> bool {
+        let mut activity = lock(&self.activity);
+        activity.insert(id, now);
+        activity.len() >= ACTIVITY_MAX
+    }
+
+    /// Writes down what activity there was since the last time.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn write_activity(&self) -> Result<(), Failure> {
+        let seen: Vec<_> = lock(&self.activity).drain().collect();
+        for chunk in seen.chunks(256) {
+            self.submit(upkeep::Touch { seen: chunk.to_vec() }).await?;
+        }
+        Ok(())
+    }
+
+    /// An account and what is open in its name.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn view(&self, name: &Name) -> Result<Option<View>, Failure> {
+        let now = self.clock.now().map_err(Failure::Clock)?;
+        let (name, policy) = (name.clone(), self.policy.clone());
+        let activity = self.activity.clone();
+        let keys = self.ring();
+        self.read(move |store| read_view(&name, now, &policy, &lock(&activity), &keys, store))
+            .await
+    }
+
+    /// Ends sessions at their owner's wish; says how many.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn end_sessions(
+        &self,
+        live: &Live,
+        which: session::Which,
+        origin: &Origin,
+    ) -> Result<usize, Failure> {
+        let (session, name) = (live.id, live.session.account.clone());
+        self.submit(session::End {
+            session,
+            name,
+            which,
+            origin: origin.clone(),
+        })
+        .await
+    }
+
+    /// Names one of the owner's sessions by its short identifier; false when there is none.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn name_session(
+        &self,
+        live: &Live,
+        short: &str,
+        label: &str,
+        origin: &Origin,
+    ) -> Result<bool, Failure> {
+        let name = live.session.account.clone();
+        let Some(view) = self.view(&name).await? else {
+            return Ok(false);
+        };
+        let Some((session, ..)) = view.sessions.iter().find(|(id, ..)| id.short() == short) else {
+            return Ok(false);
+        };
+        let rule = session::Rename {
+            name,
+            session: *session,
+            label: label.to_owned(),
+            origin: origin.clone(),
+        };
+        self.submit(rule).await
+    }
+
+    /// Begins the enrolment of a time-based factor; the code is owed once a second factor is active.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn begin_enrolment(
+        &self,
+        live: &Live,
+        label: &str,
+        code: &str,
+        origin: &Origin,
+    ) -> Result<Granted<enrol::Enrolment>, Failure> {
+        self.submit(enrol::Begin {
+            asker: asker(live, code, origin),
+            label: label.to_owned(),
+        })
+        .await
+    }
+
+    /// Confirms the pending factor by a code of it.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn confirm_enrolment(
+        &self,
+        live: &Live,
+        code: &str,
+        origin: &Origin,
+    ) -> Result<Result<countersign_auth::command::SignedIn, enrol::Denied>, Failure> {
+        self.submit(enrol::Confirm {
+            asker: asker(live, code, origin),
+        })
+        .await
+    }
+
+    /// Removes a factor.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn remove_factor(
+        &self,
+        live: &Live,
+        factor: &str,
+        code: &str,
+        origin: &Origin,
+    ) -> Result<Granted<()>, Failure> {
+        self.submit(enrol::Remove {
+            asker: asker(live, code, origin),
+            factor: factor.to_owned(),
+        })
+        .await
+    }
+
+    /// Replaces all backup codes.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn replace_backup_codes(
+        &self,
+        live: &Live,
+        code: &str,
+        origin: &Origin,
+    ) -> Result<Granted<Vec<Zeroizing<String>>>, Failure> {
+        self.submit(enrol::ReplaceBackupCodes {
+            asker: asker(live, code, origin),
+        })
+        .await
+    }
+
+    /// Sets a new password from within a session.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn change_password(
+        &self,
+        live: &Live,
+        current: &str,
+        new: &str,
+        code: &str,
+        origin: &Origin,
+    ) -> Result<Result<password::Replaced, PasswordProblem>, Failure> {
+        let name = live.session.account.clone();
+        let prepared = names::password(new);
+        if let Err(problem) =
+            countersign_auth::credential::password::acceptable(&prepared, &name, &self.policy)
+        {
+            return Ok(Err(problem));
+        }
+        let checked = match self.check_password(&name, current, origin).await? {
+            Ok(checked) => checked,
+            Err(retry_after_s) => return Ok(Ok(password::Replaced::Throttled { retry_after_s })),
+        };
+        let hash = self.hashing.hash(&prepared, self.salt()).await?;
+        let code = Zeroizing::new(code.to_owned());
+        let session = live.id;
+        self.submit(password::Replace {
+            session,
+            name,
+            origin: origin.clone(),
+            checked,
+            hash,
+            code,
+        })
+        .await
+        .map(Ok)
+    }
+
+    /// What a ticket is for, without using it.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn look_at_ticket(&self, token: &str) -> Result<Option<TicketPurpose>, Failure> {
+        self.ask(ticket::Look {
+            ticket: Digest::of(token),
+        })
+        .await
+    }
+
+    /// Uses a ticket up: sets the password of its account and opens a session.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn redeem_ticket(
+        &self,
+        token: &str,
+        typed: &str,
+        new: &str,
+        origin: &Origin,
+    ) -> Result<Result<countersign_auth::command::SignedIn, NotSet>, Failure> {
+        let Some(purpose) = self.look_at_ticket(token).await? else {
+            self.note_refusal(Act::TicketRedeem, Reason::NoTicket, origin);
+            return Ok(Err(NotSet::Ticket(ticket::NotRedeemed::NoTicket)));
+        };
+        let name = match purpose {
+            TicketPurpose::Account(name) => name,
+            TicketPurpose::FirstAdministrator => match names::parse(typed) {
+                Ok(name) => name,
+                Err(error) => return Ok(Err(NotSet::Name(error))),
+            },
+        };
+        let prepared = names::password(new);
+        if let Err(problem) =
+            countersign_auth::credential::password::acceptable(&prepared, &name, &self.policy)
+        {
+            return Ok(Err(NotSet::Password(problem)));
+        }
+        let hash = self.hashing.hash(&prepared, self.salt()).await?;
+        let administrator_exists = self.administrator_exists().await?;
+        let ticket = Digest::of(token);
+        let rule = ticket::Redeem {
+            ticket,
+            name,
+            hash,
+            administrator_exists,
+            origin: origin.clone(),
+        };
+        Ok(self.submit(rule).await?.map_err(NotSet::Ticket))
+    }
+
+    /// Whether anybody may administer this installation yet.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn administrator_exists(&self) -> Result<bool, Failure> {
+        self.read(|store| {
+            let mut found = false;
+            operator::each_account(store, |account| {
+                found = account.is_admin();
+                !found
+            })?;
+            Ok(found)
+        })
+        .await
+    }
+
+    /// Writes events into the audit.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn note(&self, events: Vec<Event>) -> Result<(), Failure> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        self.submit(upkeep::Note { events }).await
+    }
+
+    /// Whether requests can be answered: the clock is believed and the store answers.
+    ///
+    /// # Errors
+    /// The [`Failure`] that stands in the way.
+    pub async fn ready(&self) -> Result<(), Failure> {
+        self.clock.now().map_err(Failure::Clock)?;
+        self.read(|store| {
+            store
+                .note(crate::store::NOTE_RING)
+                .map(drop)
+                .map_err(Failure::Store)
+        })
+        .await
+    }
+}
+
+fn asker(live: &Live, code: &str, origin: &Origin) -> enrol::Asker {
+    enrol::Asker {
+        session: live.id,
+        name: live.session.account.clone(),
+        code: Zeroizing::new(code.to_owned()),
+        origin: origin.clone(),
+    }
+}
+
+fn read_view(
+    name: &Name,
+    now: UnixSeconds,
+    policy: &Policy,
+    activity: &HashMap<Digest, UnixSeconds>,
+    keys: &KeyRing,
+    store: &dyn Store,
+) -> Result<Option<View>, Failure> {
+    let record = |key: Key| -> Result<Option<Record>, Failure> {
+        Ok(store
+            .load(&[key])
+            .map_err(Failure::Store)?
+            .into_iter()
+            .find_map(|stored| stored.record))
+    };
+    let Some(Record::Account(account)) = record(Key::Account(name.clone()))? else {
+        return Ok(None);
+    };
+    let mut sessions = Vec::new();
+    for open in account.sessions.iter().rev() {
+        let Some(Record::Session(session)) = record(Key::Session(open.id))? else {
+            continue;
+        };
+        let seen = activity.get(&open.id).copied().unwrap_or(session.last_seen);
+        if matches!(judge(&session, seen, now, policy), SessionVerdict::Live { .. }) {
+            sessions.push((open.id, session, seen));
+        }
+    }
+    let mut notices = Vec::new();
+    for open in account.notices.iter().rev() {
+        if let Some(Record::Notice(notice)) = record(Key::Notice(open.id))? {
+            notices.push(notice);
+        }
+    }
+    let failures = account.failures + u64::from(operator::failures_since_sign_in(name, keys, store)?);
+    Ok(Some(View {
+        account,
+        sessions,
+        notices,
+        failures,
+    }))
+}
+
+/// A fresh bearer token, for doors that bind something to a browser.
+pub fn draw_token(service: &Service) -> Token {
+    Token::draw(&mut **lock(&service.entropy))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().expect("no thread panics while it holds this")
+}

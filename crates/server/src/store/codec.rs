@@ -1,0 +1,121 @@
+//! How records are spelt in a store: a kind, an id, and a JSON body that a person can read.
+//!
+//! Knows: serde and the names of kinds. Must never know: any one database.
+
+use countersign_auth::id::Digest;
+use countersign_auth::name::Name;
+use countersign_auth::record::{Key, Record};
+
+use super::StoreError;
+
+/// The kind of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Kind {
+    Account,
+    Challenge,
+    Session,
+    Browser,
+    Ticket,
+    Bucket,
+    Notice,
+}
+
+impl Kind {
+    const ALL: [Kind; 7] = [
+        Kind::Account,
+        Kind::Challenge,
+        Kind::Session,
+        Kind::Browser,
+        Kind::Ticket,
+        Kind::Bucket,
+        Kind::Notice,
+    ];
+
+    /// Its name in a store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Account => "account",
+            Kind::Challenge => "challenge",
+            Kind::Session => "session",
+            Kind::Browser => "browser",
+            Kind::Ticket => "ticket",
+            Kind::Bucket => "bucket",
+            Kind::Notice => "notice",
+        }
+    }
+}
+
+/// Kind and id of a key.
+pub(super) fn spelt(key: &Key) -> (Kind, String) {
+    match key {
+        Key::Account(name) => (Kind::Account, name.to_string()),
+        Key::Challenge(id) => (Kind::Challenge, id.to_string()),
+        Key::Session(id) => (Kind::Session, id.to_string()),
+        Key::Browser(id) => (Kind::Browser, id.to_string()),
+        Key::Ticket(id) => (Kind::Ticket, id.to_string()),
+        Key::Bucket(number) => (Kind::Bucket, format!("{number:05}")),
+        Key::Notice(id) => (Kind::Notice, id.to_string()),
+    }
+}
+
+/// The key that a kind's name and an id spell.
+///
+/// # Errors
+/// [`StoreError::Unavailable`] when they spell none: the store was altered.
+pub fn key_of(kind: &str, id: &str) -> Result<Key, StoreError> {
+    let altered = || {
+        StoreError::Unavailable(format!(
+            "a record of kind {kind:?} has an id that can't be one; restore a backup"
+        ))
+    };
+    let kind = Kind::ALL
+        .into_iter()
+        .find(|known| known.name() == kind)
+        .ok_or_else(altered)?;
+    let digest = || Digest::parse(id).ok_or_else(altered);
+    Ok(match kind {
+        Kind::Account => Key::Account(Name::from_mapped(id.to_owned()).map_err(|_| altered())?),
+        Kind::Challenge => Key::Challenge(digest()?),
+        Kind::Session => Key::Session(digest()?),
+        Kind::Browser => Key::Browser(digest()?),
+        Kind::Ticket => Key::Ticket(digest()?),
+        Kind::Bucket => Key::Bucket(id.parse().map_err(|_| altered())?),
+        Kind::Notice => Key::Notice(digest()?),
+    })
+}
+
+/// The body of a record.
+pub(super) fn emit(record: &Record) -> String {
+    let body = match record {
+        Record::Account(record) => serde_json::to_string(record),
+        Record::Challenge(record) => serde_json::to_string(record),
+        Record::Session(record) => serde_json::to_string(record),
+        Record::Browser(record) => serde_json::to_string(record),
+        Record::Ticket(record) => serde_json::to_string(record),
+        Record::Bucket(record) => serde_json::to_string(record),
+        Record::Notice(record) => serde_json::to_string(record),
+    };
+    body.expect("records hold nothing that JSON can't spell")
+}
+
+/// Reads a body back.
+pub(super) fn parse(key: &Key, body: &str) -> Result<Record, StoreError> {
+    let record = match key {
+        Key::Account(_) => serde_json::from_str(body).map(Record::Account),
+        Key::Challenge(_) => serde_json::from_str(body).map(Record::Challenge),
+        Key::Session(_) => serde_json::from_str(body).map(Record::Session),
+        Key::Browser(_) => serde_json::from_str(body).map(Record::Browser),
+        Key::Ticket(_) => serde_json::from_str(body).map(Record::Ticket),
+        Key::Bucket(_) => serde_json::from_str(body).map(Record::Bucket),
+        Key::Notice(_) => serde_json::from_str(body).map(Record::Notice),
+    };
+    record.map_err(|error| {
+        let (kind, _) = spelt(key);
+        let place = format!("line {} column {}", error.line(), error.column());
+        StoreError::Unavailable(format!(
+            "a record of kind {} can't be read at {place}; restore a backup",
+            kind.name()
+        ))
+    })
+}

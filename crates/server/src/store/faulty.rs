@@ -1,0 +1,96 @@
+//! A store that fails where it is told to: the ordinary port with a fault inside, for tests of whoever stands
+//! above.
+//!
+//! Knows: when to fail. Must never know: what is stored.
+
+use std::path::Path;
+use std::sync::Mutex;
+
+use countersign_auth::record::{Key, Record};
+use countersign_auth::snapshot::Stored;
+use countersign_core::time::UnixSeconds;
+
+use super::{AuditRow, Batch, Chain, Fate, Kind, Store, StoreError};
+
+/// Where the next commit fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Before anything is written.
+    BeforeCommit,
+    /// After everything is durable, before the answer.
+    AfterCommit,
+}
+
+/// Wraps a store and fails one commit at a time.
+pub struct Faulty<S> {
+    inner: S,
+    next: Mutex<Option<Fault>>,
+}
+
+impl<S> Faulty<S> {
+    /// Wraps a store that works until [`Faulty::fail_next`].
+    pub fn new(inner: S) -> Faulty<S> {
+        Faulty {
+            inner,
+            next: Mutex::new(None),
+        }
+    }
+
+    /// Makes the next commit fail.
+    pub fn fail_next(&self, fault: Fault) {
+        *self
+            .next
+            .lock()
+            .expect("no thread panics while it holds the fault") = Some(fault);
+    }
+}
+
+impl<S: Store> Store for Faulty<S> {
+    fn load(&self, keys: &[Key]) -> Result<Vec<Stored>, StoreError> {
+        self.inner.load(keys)
+    }
+
+    fn commit(&self, batch: &Batch, chain: &mut Chain<'_>) -> Result<Vec<Fate>, StoreError> {
+        let fault = self
+            .next
+            .lock()
+            .expect("no thread panics while it holds the fault")
+            .take();
+        match fault {
+            None => self.inner.commit(batch, chain),
+            Some(Fault::BeforeCommit) => Err(StoreError::Unavailable("injected".into())),
+            Some(Fault::AfterCommit) => {
+                self.inner.commit(batch, chain)?;
+                Err(StoreError::Unknown("injected".into()))
+            }
+        }
+    }
+
+    fn list(&self, kind: Kind, after: &str, limit: usize) -> Result<Vec<(Key, Record)>, StoreError> {
+        self.inner.list(kind, after, limit)
+    }
+
+    fn expired(&self, now: UnixSeconds, limit: usize) -> Result<Vec<Key>, StoreError> {
+        self.inner.expired(now, limit)
+    }
+
+    fn audit(&self, node: &str, after: u64, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
+        self.inner.audit(node, after, limit)
+    }
+
+    fn audit_heads(&self) -> Result<Vec<AuditRow>, StoreError> {
+        self.inner.audit_heads()
+    }
+
+    fn note(&self, name: &str) -> Result<Option<String>, StoreError> {
+        self.inner.note(name)
+    }
+
+    fn set_note(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        self.inner.set_note(name, value)
+    }
+
+    fn copy_to(&self, file: &Path) -> Result<(), StoreError> {
+        self.inner.copy_to(file)
+    }
+}

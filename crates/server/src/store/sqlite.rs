@@ -1,0 +1,341 @@
+//! The embedded store: SQLite in one file, nothing to install.
+//!
+//! Knows: SQL, and that a commit is durable when it returns (WAL, synchronous=FULL). Must never know: rules.
+//! One connection writes, several read beside it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use countersign_auth::record::{Key, Record};
+use countersign_auth::rule::Change;
+use countersign_auth::snapshot::{Stored, Version};
+use countersign_core::time::UnixSeconds;
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, TransactionBehavior, params};
+
+use super::codec::{self, Kind};
+use super::{AuditRow, Batch, Chain, Fate, NOTE_HIGH_WATER, Store, StoreError};
+
+const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/0001_records.sql")];
+/// Readers kept open; more callers open their own for the moment.
+const READERS_KEPT: usize = 4;
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const NOTE_VERSION: &str = "version";
+
+/// A database in one file.
+pub struct Sqlite {
+    path: std::path::PathBuf,
+    writer: Mutex<Connection>,
+    readers: Mutex<Vec<Connection>>,
+}
+
+impl Sqlite {
+    /// Opens the file, makes it when it is missing, and brings it to this version's shape.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] also when a newer version of Countersign has written to it.
+    pub fn open(path: &Path) -> Result<Sqlite, StoreError> {
+        let mut writer = Connection::open(path).map_err(unavailable)?;
+        prepare(&writer)?;
+        writer
+            .pragma_update(None, "journal_mode", "wal")
+            .map_err(unavailable)?;
+        migrate(&mut writer)?;
+        Ok(Sqlite {
+            path: path.to_owned(),
+            writer: Mutex::new(writer),
+            readers: Mutex::new(Vec::new()),
+        })
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        let kept = self
+            .readers
+            .lock()
+            .expect("no thread panics while it holds the readers")
+            .pop();
+        let reader = match kept {
+            Some(reader) => reader,
+            None => {
+                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+                let reader = Connection::open_with_flags(&self.path, flags).map_err(unavailable)?;
+                prepare(&reader)?;
+                reader
+            }
+        };
+        let answer = read(&reader).map_err(unavailable);
+        let mut readers = self
+            .readers
+            .lock()
+            .expect("no thread panics while it holds the readers");
+        if readers.len() < READERS_KEPT {
+            readers.push(reader);
+        }
+        answer
+    }
+
+    fn writer(&self) -> std::sync::MutexGuard<'_, Connection> {
+        self.writer
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+fn prepare(connection: &Connection) -> Result<(), StoreError> {
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(unavailable)?;
+    connection
+        .pragma_update(None, "synchronous", "full")
+        .map_err(unavailable)?;
+    connection
+        .pragma_update(None, "trusted_schema", false)
+        .map_err(unavailable)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(())
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Exclusive)
+        .map_err(unavailable)?;
+    let found: usize = transaction
+        .pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))
+        .map_err(unavailable)
+        .map(|version| usize::try_from(version).unwrap_or(usize::MAX))?;
+    if found > MIGRATIONS.len() {
+        return Err(StoreError::Unavailable(format!(
+            "the database has version {found}, this Countersign knows up to {}; run the newer one, or restore the \
+             backup made before the upgrade",
+            MIGRATIONS.len()
+        )));
+    }
+    for migration in &MIGRATIONS[found..] {
+        transaction.execute_batch(migration).map_err(unavailable)?;
+    }
+    transaction
+        .pragma_update(None, "user_version", MIGRATIONS.len() as i64)
+        .map_err(unavailable)?;
+    transaction.commit().map_err(unavailable)
+}
+
+fn unavailable(error: rusqlite::Error) -> StoreError {
+    let remedy = match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "; free some space",
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            "; check owner and mode of the data folder"
+        }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => "; restore a backup",
+        _ => "",
+    };
+    StoreError::Unavailable(format!("{error}{remedy}"))
+}
+
+fn load_one(connection: &Connection, key: &Key) -> Result<Stored, StoreError> {
+    let (kind, id) = codec::spelt(key);
+    let mut statement = connection
+        .prepare_cached("SELECT version, body FROM record WHERE kind = ?1 AND id = ?2")
+        .map_err(unavailable)?;
+    let found = statement
+        .query_row(params![kind.name(), id], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+        })
+        .optional()
+        .map_err(unavailable)?;
+    match found {
+        None => Ok(Stored::ABSENT),
+        Some((version, body)) => Ok(Stored {
+            version: version.cast_unsigned(),
+            record: Some(codec::parse(key, &body)?),
+        }),
+    }
+}
+
+fn version_of(connection: &Connection, key: &Key) -> rusqlite::Result<Version> {
+    let (kind, id) = codec::spelt(key);
+    let mut statement =
+        connection.prepare_cached("SELECT version FROM record WHERE kind = ?1 AND id = ?2")?;
+    let version: Option<i64> = statement
+        .query_row(params![kind.name(), id], |row| row.get(0))
+        .optional()?;
+    Ok(version.unwrap_or(0).cast_unsigned())
+}
+
+fn write(connection: &Connection, change: &Change, version: Version) -> rusqlite::Result<()> {
+    match change {
+        Change::Put(key, record) => {
+            let (kind, id) = codec::spelt(key);
+            let expires_at = record.expires_at().map(|at| at.0.cast_signed());
+            connection
+                .prepare_cached(
+                    "INSERT INTO record (kind, id, version, expires_at, body) VALUES (?1, ?2, ?3, ?4, ?5)
+                     ON CONFLICT (kind, id) DO UPDATE SET version = ?3, expires_at = ?4, body = ?5",
+                )?
+                .execute(params![
+                    kind.name(),
+                    id,
+                    version.cast_signed(),
+                    expires_at,
+                    codec::emit(record)
+                ])?;
+        }
+        Change::Delete(key) => {
+            let (kind, id) = codec::spelt(key);
+            connection
+                .prepare_cached("DELETE FROM record WHERE kind = ?1 AND id = ?2")?
+                .execute(params![kind.name(), id])?;
+        }
+        Change::Audit(_) => {}
+    }
+    Ok(())
+}
+
+fn append(connection: &Connection, row: &AuditRow) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT INTO audit (node, number, at, body, mac) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![
+            row.node,
+            row.number.cast_signed(),
+            row.at.0.cast_signed(),
+            row.body,
+            row.mac
+        ])?;
+    Ok(())
+}
+
+fn note(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
+    connection
+        .prepare_cached("SELECT value FROM note WHERE name = ?1")?
+        .query_row(params![name], |row| row.get(0))
+        .optional()
+}
+
+fn set_note(connection: &Connection, name: &str, value: &str) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO note (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2",
+        )?
+        .execute(params![name, value])?;
+    Ok(())
+}
+
+/// A note that only rises, by at least `step`.
+fn raise_note(connection: &Connection, name: &str, at_least: u64, step: u64) -> rusqlite::Result<u64> {
+    let stored = note(connection, name)?
+        .and_then(|text| text.parse::<u64>().ok())
+        .unwrap_or(0);
+    let raised = at_least.max(stored + step);
+    if raised != stored {
+        set_note(connection, name, &raised.to_string())?;
+    }
+    Ok(raised)
+}
+
+fn audit_row(row: &Row<'_>) -> rusqlite::Result<AuditRow> {
+    Ok(AuditRow {
+        node: row.get(0)?,
+        number: row.get::<_, i64>(1)?.cast_unsigned(),
+        at: UnixSeconds(row.get::<_, i64>(2)?.cast_unsigned()),
+        body: row.get(3)?,
+        mac: row.get(4)?,
+    })
+}
+
+impl Store for Sqlite {
+    fn load(&self, keys: &[Key]) -> Result<Vec<Stored>, StoreError> {
+        self.read(|reader| Ok(keys.iter().map(|key| load_one(reader, key)).collect()))?
+    }
+
+    fn commit(&self, batch: &Batch, chain: &mut Chain<'_>) -> Result<Vec<Fate>, StoreError> {
+        let mut writer = self.writer();
+        let transaction = writer
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(unavailable)?;
+        let mut versions = BTreeMap::new();
+        for key in batch.keys() {
+            versions.insert(key, version_of(&transaction, key).map_err(unavailable)?);
+        }
+        let fates = batch.fates(&versions);
+        let version = raise_note(&transaction, NOTE_VERSION, 1, 1).map_err(unavailable)?;
+        for change in batch.winning(&fates) {
+            write(&transaction, change, version).map_err(unavailable)?;
+        }
+        for row in chain(&batch.events(&fates)) {
+            append(&transaction, &row).map_err(unavailable)?;
+        }
+        raise_note(&transaction, NOTE_HIGH_WATER, batch.now.0, 0).map_err(unavailable)?;
+        transaction
+            .commit()
+            .map_err(|error| StoreError::Unknown(error.to_string()))?;
+        Ok(fates)
+    }
+
+    fn list(&self, kind: Kind, after: &str, limit: usize) -> Result<Vec<(Key, Record)>, StoreError> {
+        let rows = self.read(|reader| {
+            reader
+                .prepare_cached(
+                    "SELECT id, body FROM record WHERE kind = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
+                )?
+                .query_map(params![kind.name(), after, limit as i64], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })?
+                .collect::<rusqlite::Result<Vec<(String, String)>>>()
+        })?;
+        let entry = |(id, body): (String, String)| {
+            let key = codec::key_of(kind.name(), &id)?;
+            let record = codec::parse(&key, &body)?;
+            Ok((key, record))
+        };
+        rows.into_iter().map(entry).collect()
+    }
+
+    fn expired(&self, now: UnixSeconds, limit: usize) -> Result<Vec<Key>, StoreError> {
+        let rows = self.read(|reader| {
+            reader
+                .prepare_cached("SELECT kind, id FROM record WHERE expires_at <= ?1 LIMIT ?2")?
+                .query_map(params![now.0.cast_signed(), limit as i64], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })?
+                .collect::<rusqlite::Result<Vec<(String, String)>>>()
+        })?;
+        rows.iter().map(|(kind, id)| codec::key_of(kind, id)).collect()
+    }
+
+    fn audit(&self, node: &str, after: u64, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
+        self.read(|reader| {
+            reader
+                .prepare_cached(
+                    "SELECT node, number, at, body, mac FROM audit
+                     WHERE node = ?1 AND number > ?2 ORDER BY number LIMIT ?3",
+                )?
+                .query_map(params![node, after.cast_signed(), limit as i64], audit_row)?
+                .collect()
+        })
+    }
+
+    fn audit_heads(&self) -> Result<Vec<AuditRow>, StoreError> {
+        self.read(|reader| {
+            reader
+                .prepare_cached(
+                    "SELECT node, number, at, body, mac FROM audit AS a
+                     WHERE number = (SELECT max(number) FROM audit WHERE node = a.node) ORDER BY node",
+                )?
+                .query_map([], audit_row)?
+                .collect()
+        })
+    }
+
+    fn note(&self, name: &str) -> Result<Option<String>, StoreError> {
+        self.read(|reader| note(reader, name))
+    }
+
+    fn set_note(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        set_note(&self.writer(), name, value).map_err(unavailable)
+    }
+
+    fn copy_to(&self, file: &Path) -> Result<(), StoreError> {
+        let text = file
+            .to_str()
+            .ok_or_else(|| StoreError::Unavailable("the copy's path is not UTF-8".into()))?;
+        self.read(|reader| reader.execute("VACUUM INTO ?1", params![text]).map(drop))
+    }
+}

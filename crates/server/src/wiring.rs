@@ -1,0 +1,447 @@
+//! How an installation is put together from a data folder, and how it is served.
+//!
+//! Knows: every part, and the order in which they are opened and closed. Must never know: what passes between
+//! them.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use countersign_auth::event::{Act, Door, Ending, Event, Origin};
+use countersign_auth::policy::Policy;
+use countersign_auth::rule::Entropy;
+use countersign_auth::seal::KeyRing;
+use countersign_core::time::UnixSeconds;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use crate::door::{control, http};
+use crate::edge::certificate::{self, Authority, Served};
+use crate::edge::clock::SystemClock;
+use crate::edge::entropy::SystemEntropy;
+use crate::edge::folder::{Folder, Lock, read_optional, write_private};
+use crate::edge::ring;
+use crate::service::audit::Checkpoint;
+use crate::service::clock::{Clock, ClockGuard};
+use crate::service::hashing::{Cost, Hashing};
+use crate::service::{Parts, Service};
+use crate::store::sqlite::Sqlite;
+use crate::store::{NOTE_HIGH_WATER, NOTE_RING, Store, StoreError};
+
+/// How a server is to run; see the settings for what each is called outside.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The data folder.
+    pub data: PathBuf,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// How connections are secured.
+    pub tls: Tls,
+    /// Names and addresses the server is reached by.
+    pub names: Vec<String>,
+    /// The base of links, without a trailing slash; none for `https://localhost:PORT`.
+    pub public_url: Option<String>,
+    /// The rules' numbers.
+    pub policy: Policy,
+    /// Cost of a password hash.
+    pub cost: Cost,
+    /// Password hashes computed at once.
+    pub hash_threads: usize,
+    /// This node's name.
+    pub node: String,
+}
+
+/// How connections are secured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tls {
+    /// By our own authority in the data folder.
+    Own,
+    /// By a certificate chain and key of the operator's.
+    Files {
+        /// PEM file of the chain, leaf first.
+        chain: PathBuf,
+        /// PEM file of the key.
+        key: PathBuf,
+    },
+    /// Not at all; on loopback only.
+    Off,
+}
+
+/// Why an installation can't be opened or served.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Something about a file or socket.
+    Io(&'static str, io::Error),
+    /// Another process holds the data folder.
+    Locked,
+    /// There is a database, but no key ring to read it with.
+    NoRing(PathBuf),
+    /// The key ring is damaged.
+    Ring(ring::RingError),
+    /// The key ring is not the one the database was written with.
+    OtherRing,
+    /// The store can't be used.
+    Store(StoreError),
+    /// The service could not do what a start takes.
+    Service(crate::service::Failure),
+    /// Without TLS only loopback is served.
+    PlainOffLoopback(SocketAddr),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OpenError::Io(what, error) => write!(f, "{what}: {error}"),
+            OpenError::Locked => f.write_str("another countersign process uses this data folder; stop it first"),
+            OpenError::NoRing(path) => write!(
+                f,
+                "there is a database but no key ring at {}; restore the ring's backup, or move the database away",
+                path.display()
+            ),
+            OpenError::Ring(error) => error.fmt(f),
+            OpenError::OtherRing => f.write_str(
+                "the key ring is not the one this database was written with; restore the ring that belongs to it",
+            ),
+            OpenError::Store(error) => error.fmt(f),
+            OpenError::Service(failure) => failure.fmt(f),
+            OpenError::PlainOffLoopback(address) => {
+                write!(f, "without TLS only a loopback address is served, and {address} is not one; leave `tls` on")
+            }
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+/// An opened installation, held by this process alone.
+pub struct Installation {
+    /// The service, ready to be asked.
+    pub service: Arc<Service>,
+    folder: Folder,
+    _lock: Lock,
+}
+
+impl Installation {
+    /// Opens a data folder, makes what an empty one lacks, and starts the service.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(plan: &Plan) -> Result<Installation, OpenError> {
+        let folder = Folder::open(&plan.data).map_err(|error| OpenError::Io("data folder", error))?;
+        let lock = folder
+            .lock()
+            .map_err(|error| OpenError::Io("data folder", error))?
+            .ok_or(OpenError::Locked)?;
+        let keys = open_ring(&folder)?;
+        let store: Arc<dyn Store> = Arc::new(Sqlite::open(&folder.database()).map_err(OpenError::Store)?);
+        match store.note(NOTE_RING).map_err(OpenError::Store)? {
+            None => store
+                .set_note(NOTE_RING, &keys.fingerprint())
+                .map_err(OpenError::Store)?,
+            Some(known) if known != keys.fingerprint() => return Err(OpenError::OtherRing),
+            Some(_) => {}
+        }
+        let high_water = store.note(NOTE_HIGH_WATER).map_err(OpenError::Store)?;
+        let high_water = UnixSeconds(high_water.and_then(|text| text.parse().ok()).unwrap_or(0));
+        let clock = Arc::new(ClockGuard::new(Box::new(SystemClock::start()), high_water));
+        let mut drawn = [0u8; 48];
+        SystemEntropy.fill(&mut drawn);
+        let (salt, secret) = drawn.split_at(16);
+        let salt = salt.try_into().expect("split at 16");
+        let hashing = Hashing::start(plan.cost, plan.hash_threads, salt, secret)
+            .map_err(|error| OpenError::Io("threads", error))?;
+        let parts = Parts {
+            store,
+            hashing,
+            clock,
+            policy: plan.policy.clone(),
+            keys,
+            entropy: [Box::new(SystemEntropy), Box::new(SystemEntropy)],
+            node: plan.node.clone(),
+            notices: Box::new(|id, notice| {
+                tracing::info!(notice = %id.short(), account = %notice.account, kind = ?notice.kind, "notice");
+            }),
+        };
+        let service = Arc::new(Service::start(parts).map_err(|error| OpenError::Io("threads", error))?);
+        Ok(Installation {
+            service,
+            folder,
+            _lock: lock,
+        })
+    }
+
+    /// Writes down what is only in memory, and the audit's checkpoint.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub async fn close(self) -> Result<(), OpenError> {
+        let checkpoint = self.service.wind_up().await.map_err(OpenError::Service)?;
+        write_checkpoint(&self.folder, &checkpoint)
+    }
+
+    /// Whether a data folder is held by a running server.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn is_running(data: &Path) -> Result<bool, OpenError> {
+        if !data.exists() {
+            return Ok(false);
+        }
+        let folder = Folder::open(data).map_err(|error| OpenError::Io("data folder", error))?;
+        Ok(folder
+            .lock()
+            .map_err(|error| OpenError::Io("data folder", error))?
+            .is_none())
+    }
+}
+
+fn open_ring(folder: &Folder) -> Result<KeyRing, OpenError> {
+    let path = folder.ring();
+    let text = match read_optional(&path).map_err(|error| OpenError::Io("key ring", error))? {
+        Some(bytes) => zeroize::Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned()),
+        None if folder.database().exists() => return Err(OpenError::NoRing(path)),
+        None => {
+            let text = ring::draw(&mut SystemEntropy);
+            write_private(&path, text.as_bytes()).map_err(|error| OpenError::Io("key ring", error))?;
+            text
+        }
+    };
+    ring::parse(&text).map_err(OpenError::Ring)
+}
+
+fn write_checkpoint(folder: &Folder, checkpoint: &Checkpoint) -> Result<(), OpenError> {
+    let text =
+        serde_json::to_string_pretty(checkpoint).expect("a checkpoint holds nothing that JSON can't spell");
+    write_private(&folder.checkpoint(), text.as_bytes())
+        .map_err(|error| OpenError::Io("audit checkpoint", error))
+}
+
+/// What a server says when it is ready.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    /// Scheme, address and port.
+    pub url: String,
+    /// SHA-256 of the certificate to trust, in hexadecimal; empty without TLS.
+    pub fingerprint: String,
+    /// The base of links.
+    pub public_url: String,
+    /// Token of the set-up ticket, when nobody administers this installation yet.
+    pub setup_ticket: Option<String>,
+}
+
+/// Serves until `stop`, calling `ready` once requests are answered.
+///
+/// # Errors
+/// [`OpenError`].
+pub async fn serve(plan: Plan, stop: CancellationToken, ready: impl FnOnce(&Ready)) -> Result<(), OpenError> {
+    if plan.tls == Tls::Off && !plan.listen.ip().is_loopback() {
+        return Err(OpenError::PlainOffLoopback(plan.listen));
+    }
+    let installation = Installation::open(&plan)?;
+    let service = installation.service.clone();
+    let listener = TcpListener::bind(plan.listen)
+        .await
+        .map_err(|error| OpenError::Io("listen", error))?;
+    let address = listener
+        .local_addr()
+        .map_err(|error| OpenError::Io("listen", error))?;
+    let secured = secure(&plan, &installation.folder)?;
+    let control = control::bind(&installation.folder.control())
+        .map_err(|error| OpenError::Io("control socket", error))?;
+    let owner = installation
+        .folder
+        .owner()
+        .map_err(|error| OpenError::Io("data folder", error))?;
+
+    prove_audit(&service).await?;
+    let announced = announce(&plan, address, &secured, &service).await?;
+    let upkeep = tokio::spawn(upkeep(
+        plan.clone(),
+        installation.folder.clone(),
+        service.clone(),
+        secured.swap(),
+        stop.clone(),
+    ));
+    let control = tokio::spawn(control::serve(control, owner, service.clone(), stop.clone()));
+    ready(&announced);
+    http::listen::serve(listener, secured.acceptor(), http::router(service.clone()), stop).await;
+    let _ = tokio::join!(upkeep, control);
+    service
+        .note(vec![server_event(Act::ServerStop)])
+        .await
+        .map_err(OpenError::Service)?;
+    let _ = std::fs::remove_file(installation.folder.control());
+    installation.close().await
+}
+
+fn server_event(act: Act) -> Event {
+    let origin = Origin {
+        door: Door::Server,
+        network: String::new(),
+        browser: None,
+        agent: String::new(),
+        request: String::new(),
+    };
+    Event::plain(act, Ending::Success, &origin)
+}
+
+/// Writes the start into the audit and sees that it landed: an audit that silently does nothing is worse than
+/// none.
+async fn prove_audit(service: &Service) -> Result<(), OpenError> {
+    let before = service.checkpoint().await.map_err(OpenError::Service)?;
+    service
+        .note(vec![server_event(Act::ServerStart)])
+        .await
+        .map_err(OpenError::Service)?;
+    let after = service.checkpoint().await.map_err(OpenError::Service)?;
+    if before.chains == after.chains {
+        let cause = "the audit did not take the start-up entry".to_owned();
+        return Err(OpenError::Store(StoreError::Unavailable(cause)));
+    }
+    Ok(())
+}
+
+/// TLS as it is served, if it is.
+struct Secured {
+    config: Option<(Arc<rustls::ServerConfig>, Arc<Served>)>,
+    fingerprint: String,
+}
+
+impl Secured {
+    fn acceptor(&self) -> Option<TlsAcceptor> {
+        self.config
+            .as_ref()
+            .map(|(config, _)| TlsAcceptor::from(config.clone()))
+    }
+
+    fn swap(&self) -> Option<Arc<Served>> {
+        self.config.as_ref().map(|(_, served)| served.clone())
+    }
+}
+
+fn secure(plan: &Plan, folder: &Folder) -> Result<Secured, OpenError> {
+    let failed = |error| OpenError::Io("certificate", error);
+    let (key, fingerprint) = match &plan.tls {
+        Tls::Off => {
+            return Ok(Secured {
+                config: None,
+                fingerprint: String::new(),
+            });
+        }
+        Tls::Own => {
+            let now = SystemClock::start().wall();
+            let authority =
+                Authority::open(&folder.tls(), &plan.names, now, &mut SystemEntropy).map_err(failed)?;
+            (
+                authority.leaf().map_err(failed)?,
+                authority.fingerprint().map_err(failed)?,
+            )
+        }
+        Tls::Files { chain, key } => (
+            certificate::load(chain, key).map_err(failed)?,
+            certificate::fingerprint(chain).map_err(failed)?,
+        ),
+    };
+    let (config, served) = certificate::server_config(key).map_err(failed)?;
+    Ok(Secured {
+        config: Some((Arc::new(config), served)),
+        fingerprint,
+    })
+}
+
+async fn announce(
+    plan: &Plan,
+    address: SocketAddr,
+    secured: &Secured,
+    service: &Service,
+) -> Result<Ready, OpenError> {
+    let scheme = if plan.tls == Tls::Off { "http" } else { "https" };
+    let setup_ticket = service.first_ticket().await.map_err(OpenError::Service)?;
+    Ok(Ready {
+        url: format!("{scheme}://{address}"),
+        fingerprint: secured.fingerprint.clone(),
+        public_url: plan
+            .public_url
+            .clone()
+            .unwrap_or_else(|| format!("{scheme}://localhost:{}", address.port())),
+        setup_ticket,
+    })
+}
+
+/// What a server does by itself: activity every half minute, the audit every minute, the certificate every
+/// hour.
+async fn upkeep(
+    plan: Plan,
+    folder: Folder,
+    service: Arc<Service>,
+    served: Option<Arc<Served>>,
+    stop: CancellationToken,
+) {
+    let mut tick = tokio::time::interval(Duration::from_secs(30));
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    let stamps = Mutex::new(modified(&plan));
+    for count in 0u64.. {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        if let Err(failure) = service.every_half_minute().await {
+            tracing::warn!(%failure, "activity could not be written down");
+        }
+        if count % 2 == 0 {
+            match service.every_minute().await {
+                Ok(checkpoint) => {
+                    if let Err(error) = write_checkpoint(&folder, &checkpoint) {
+                        tracing::error!(%error, "the audit's checkpoint could not be written");
+                    }
+                }
+                Err(failure) => tracing::warn!(%failure, "the minute's upkeep could not be done"),
+            }
+        }
+        let Some(served) = &served else { continue };
+        if let Err(error) = refresh(&plan, &folder, served, &stamps, count % 120 == 1) {
+            tracing::error!(%error, "the certificate could not be renewed; the old one is still served");
+        }
+    }
+}
+
+/// Swaps the certificate when the operator's files changed, or when our own leaf is due.
+fn refresh(
+    plan: &Plan,
+    folder: &Folder,
+    served: &Served,
+    stamps: &Mutex<Option<std::time::SystemTime>>,
+    hourly: bool,
+) -> io::Result<()> {
+    match &plan.tls {
+        Tls::Off => {}
+        Tls::Own if hourly => {
+            let now = SystemClock::start().wall();
+            let authority = Authority::open(&folder.tls(), &plan.names, now, &mut SystemEntropy)?;
+            served.swap(authority.leaf()?);
+        }
+        Tls::Own => {}
+        Tls::Files { chain, key } => {
+            let stamp = modified(plan);
+            let mut last = stamps.lock().expect("no thread panics while it holds the stamps");
+            if *last != stamp {
+                served.swap(certificate::load(chain, key)?);
+                *last = stamp;
+                tracing::info!("the certificate was reloaded");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn modified(plan: &Plan) -> Option<std::time::SystemTime> {
+    match &plan.tls {
+        Tls::Files { chain, .. } => std::fs::metadata(chain).and_then(|data| data.modified()).ok(),
+        _ => None,
+    }
+}

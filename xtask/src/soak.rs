@@ -1,0 +1,283 @@
+//! The long checks, too slow for every change, and the measurements they leave in docs/measurements.
+//!
+//! Knows every long check by name and the form of a measurement. Read `process` for how programs are run.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+
+use crate::Workshop;
+use crate::process::Task;
+use crate::tally::Tally;
+
+/// What the command line of `soak` asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Options {
+    only: Option<String>,
+    seed: u64,
+    seconds: u64,
+}
+
+/// The time a fuzz target gets where nothing else is asked: ten minutes, in which a parser meets millions of
+/// inputs.
+const SECONDS: u64 = 600;
+
+/// Cases the differential check against oathtool reaches.
+const CASES: u64 = 1_000_000;
+
+/// A long check: its numbers, or why it could not run or failed.
+struct Soak {
+    name: &'static str,
+    run: fn(&Workshop, &Options) -> Result<Numbers, Fault>,
+}
+
+type Numbers = BTreeMap<String, Value>;
+
+enum Fault {
+    Skipped(String),
+    Failed(String),
+}
+
+impl From<String> for Fault {
+    fn from(reason: String) -> Self {
+        Self::Failed(reason)
+    }
+}
+
+const SOAKS: [Soak; 2] = [
+    Soak {
+        name: "oathtool",
+        run: oathtool,
+    },
+    Soak {
+        name: "fuzz",
+        run: fuzz,
+    },
+];
+
+impl Options {
+    pub(crate) fn parse(words: &[&str]) -> Result<Self, String> {
+        let mut options = Self {
+            only: None,
+            seed: fresh_seed(),
+            seconds: SECONDS,
+        };
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            match *word {
+                "--seed" => options.seed = number("--seed", words.next())?,
+                "--seconds" => options.seconds = number("--seconds", words.next())?,
+                name if SOAKS.iter().any(|soak| soak.name == name) => options.only = Some(name.to_owned()),
+                other => {
+                    let names = SOAKS.map(|soak| soak.name).join(", ");
+                    return Err(format!(
+                        "`{other}` is no long check: {names}; options are --seed and --seconds"
+                    ));
+                }
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn number(option: &str, word: Option<&&str>) -> Result<u64, String> {
+    word.and_then(|word| word.parse().ok())
+        .ok_or_else(|| format!("{option} takes a whole number"))
+}
+
+/// Another seed for each run, small enough for every program that takes one.
+fn fresh_seed() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(1, |since| since.as_secs() & u64::from(u32::MAX))
+}
+
+/// Runs the long checks and writes what they measured.
+pub(crate) fn run(workshop: &Workshop, options: &Options) -> Result<(), String> {
+    let mut failures = Vec::new();
+    for soak in SOAKS
+        .iter()
+        .filter(|soak| options.only.as_ref().is_none_or(|name| name == soak.name))
+    {
+        println!("=== {} with seed {}", soak.name, options.seed);
+        match (soak.run)(workshop, options) {
+            Ok(numbers) => println!("wrote {}", write(soak.name, options.seed, numbers, workshop)?),
+            Err(Fault::Skipped(reason)) => println!("skipped {}: {reason}", soak.name),
+            Err(Fault::Failed(reason)) => failures.push(format!("failed {}: {reason}", soak.name)),
+        }
+    }
+    if failures.is_empty() {
+        Ok(())
+    } else {
+        Err(failures.join("\n"))
+    }
+}
+
+fn write(name: &str, seed: u64, numbers: Numbers, workshop: &Workshop) -> Result<String, String> {
+    let ask = |program: &str, arguments: &[&str]| {
+        let answer = Task::new(program, arguments).ask(workshop)?;
+        answer.success(program)?;
+        Ok::<String, String>(answer.output.trim().to_owned())
+    };
+    let measurement = json!({
+        "name": name,
+        "date": ask("date", &["-u", "+%Y-%m-%dT%H:%M:%SZ"])?,
+        "commit": ask("git", &["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"])?,
+        "processor": processor(),
+        "seed": seed,
+        "numbers": numbers,
+    });
+    let folder = workshop.root.join("docs/measurements");
+    let path = folder.join(format!("{name}.json"));
+    let text = format!("{measurement:#}\n");
+    let written = fs::create_dir_all(&folder).and_then(|()| fs::write(&path, text));
+    written
+        .map(|()| path.display().to_string())
+        .map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn processor() -> String {
+    let about = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let lines: Vec<&str> = about
+        .lines()
+        .filter(|line| line.starts_with("model name"))
+        .collect();
+    let name = lines
+        .first()
+        .and_then(|line| line.split_once(": "))
+        .map_or("unknown", |(_, name)| name);
+    format!("{} × {name}", lines.len().max(1))
+}
+
+/// Compares with oathtool, one seed after another, until enough cases agreed.
+fn oathtool(workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {
+    if Task::new("oathtool", &["--version"]).ask(workshop).is_err() {
+        return Err(Fault::Skipped(
+            "needs oathtool (Debian package oathtool)".to_owned(),
+        ));
+    }
+    let arguments = [
+        "test",
+        "-p",
+        "countersign-testkit",
+        "--release",
+        "--test",
+        "outside_oathtool",
+    ];
+    let filter = ["--", "--ignored", "--nocapture", "oathtool"];
+    let (mut cases, mut runs) = (0, 0);
+    while cases < CASES {
+        let seed = options.seed.wrapping_add(runs).to_string();
+        let task = Task::cargo(&[&arguments[..], &filter[..]].concat()).with("COUNTERSIGN_SEED", &seed);
+        let ended = task.run(workshop)?;
+        if Tally::read(&ended.output, ended.is_success()).failed > 0 {
+            return Err(Fault::Failed(format!(
+                "oathtool and we disagree under seed {seed}"
+            )));
+        }
+        let more = number_before(&ended.output, "cases")
+            .ok_or("the check does not say how many cases it compared")?;
+        (cases, runs) = (cases + more, runs + 1);
+    }
+    Ok(Numbers::from([
+        ("cases".to_owned(), cases.into()),
+        ("mismatches".to_owned(), 0.into()),
+        ("runs".to_owned(), runs.into()),
+    ]))
+}
+
+impl From<&str> for Fault {
+    fn from(reason: &str) -> Self {
+        Self::Failed(reason.to_owned())
+    }
+}
+
+/// Gives each fuzz target its time; what it learns stays out of the committed corpus.
+fn fuzz(workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {
+    let targets = Task::cargo(&["+nightly", "fuzz", "list"]).ask(workshop)?;
+    if !targets.is_success() {
+        let reason = "needs the nightly toolchain and cargo-fuzz (cargo install cargo-fuzz)";
+        return Err(Fault::Skipped(format!("{reason}: {}", targets.errors.trim())));
+    }
+    let mut numbers = Numbers::from([("seconds_per_target".to_owned(), options.seconds.into())]);
+    let time = format!("-max_total_time={}", options.seconds);
+    let seed = format!("-seed={}", (options.seed & u64::from(u32::MAX)).max(1));
+    for target in targets.output.lines() {
+        let learnt = workshop.target.join("fuzz-learnt").join(target);
+        fs::create_dir_all(&learnt).map_err(|error| format!("{}: {error}", learnt.display()))?;
+        let committed = workshop.root.join("fuzz/corpus").join(target);
+        let (learnt, committed) = (learnt.to_string_lossy(), committed.to_string_lossy());
+        let task = [
+            "+nightly",
+            "fuzz",
+            "run",
+            target,
+            &learnt,
+            &committed,
+            "--",
+            &time,
+            &seed,
+            "-print_final_stats=1",
+        ];
+        let ended = Task::cargo(&task).run(workshop)?;
+        ended.success(&format!("the target {target} found an input"))?;
+        let executed = ended
+            .errors
+            .lines()
+            .find_map(|line| line.strip_prefix("stat::number_of_executed_units:"));
+        let executed: Option<u64> = executed.and_then(|number| number.trim().parse().ok());
+        numbers.insert(
+            target.to_owned(),
+            executed
+                .ok_or("the fuzzer does not say how many inputs it tried")?
+                .into(),
+        );
+    }
+    if numbers.len() == 1 {
+        return Err(Fault::Failed("there is no fuzz target".to_owned()));
+    }
+    Ok(numbers)
+}
+
+/// The first number that stands right before a word, as in `100000 cases`.
+fn number_before(text: &str, word: &str) -> Option<u64> {
+    let words: Vec<&str> = text
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .collect();
+    words
+        .windows(2)
+        .find(|two| two[1] == word)
+        .and_then(|two| two[0].replace('_', "").parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn number_is_read_before_its_word() {
+        assert_eq!(
+            number_before("seed 7: 100000 cases, 0 mismatches", "cases"),
+            Some(100_000)
+        );
+        assert_eq!(number_before("many cases", "cases"), None);
+        assert_eq!(number_before("", "cases"), None);
+    }
+
+    #[test]
+    fn unknown_long_check_and_broken_number_are_refused() {
+        assert!(Options::parse(&["nothing"]).is_err());
+        assert!(Options::parse(&["fuzz", "--seconds", "soon"]).is_err());
+        let options = Options::parse(&["fuzz", "--seed", "7", "--seconds", "60"]);
+        assert_eq!(
+            options,
+            Ok(Options {
+                only: Some("fuzz".to_owned()),
+                seed: 7,
+                seconds: 60
+            })
+        );
+    }
+}

@@ -1,0 +1,127 @@
+//! The table of checks: each is one entry with its needs and what it does.
+//!
+//! Knows every check by name. Must never know how checks are counted or reported; that is `runner`.
+
+use crate::Workshop;
+use crate::needs::Need;
+use crate::process::Task;
+use crate::tally::Tally;
+use crate::{console, licence, providers};
+
+/// One check.
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub(crate) name: &'static str,
+    pub(crate) needs: &'static [Need],
+    pub(crate) action: Action,
+    /// Whether it runs tests that the plain run ignores because of what they need.
+    pub(crate) runs_ignored: bool,
+}
+
+/// What a check does.
+#[derive(Debug)]
+pub(crate) enum Action {
+    /// Cargo with these arguments, one run after another.
+    Cargo(&'static [&'static [&'static str]]),
+    /// Something of our own. An error counts as one failure and is shown as it is.
+    Own(fn(&Workshop) -> Result<Tally, String>),
+}
+
+impl Action {
+    /// Does it and counts.
+    pub(crate) fn run(&self, workshop: &Workshop) -> Result<Tally, String> {
+        match self {
+            Self::Cargo(runs) => runs.iter().map(|arguments| cargo(arguments, workshop)).sum(),
+            Self::Own(action) => action(workshop),
+        }
+    }
+}
+
+fn cargo(arguments: &[&str], workshop: &Workshop) -> Result<Tally, String> {
+    let ended = Task::cargo(arguments)
+        .with("RUSTDOCFLAGS", "-D warnings")
+        .run(workshop)?;
+    Ok(Tally::read(&ended.output, ended.is_success()))
+}
+
+const OATHTOOL: Need = Need::Program {
+    program: "oathtool",
+    package: "oathtool",
+};
+const PYTHON: Need = Need::Program {
+    program: "python3",
+    package: "python3",
+};
+const PYOTP: Need = Need::Python {
+    module: "pyotp",
+    package: "pyotp==2.9.0",
+};
+
+/// Every check, the quick ones first.
+pub(crate) const STEPS: &[Step] = &[
+    plain("fmt", Action::Cargo(&[&["fmt", "--all", "--check"]])),
+    plain(
+        "clippy",
+        Action::Cargo(&[&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]]),
+    ),
+    plain(
+        "test",
+        Action::Cargo(&[&["test", "--workspace", "--no-fail-fast"]]),
+    ),
+    plain("doc", Action::Cargo(&[&["doc", "--no-deps", "--workspace"]])),
+    plain("licences", Action::Own(licence::check)),
+    plain("providers", Action::Own(providers::check)),
+    // Alone, so that no other crate's features bring the standard library in; tidy keeps the declaration.
+    plain(
+        "bare",
+        Action::Cargo(&[
+            &["build", "-p", "countersign-core", "--no-default-features"],
+            &[
+                "test",
+                "-p",
+                "countersign-testkit",
+                "--test",
+                "tidy",
+                "lower_floors",
+            ],
+        ]),
+    ),
+    Step {
+        name: "oathtool",
+        needs: &[OATHTOOL, PYTHON, PYOTP],
+        action: Action::Cargo(&[&[
+            "test",
+            "-p",
+            "countersign-testkit",
+            "--release",
+            "--test",
+            "outside_oathtool",
+            "--",
+            "--ignored",
+        ]]),
+        runs_ignored: true,
+    },
+    plain("docs", Action::Own(console::check)),
+];
+
+const fn plain(name: &'static str, action: Action) -> Step {
+    Step {
+        name,
+        needs: &[],
+        action,
+        runs_ignored: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_steps_are_unique() {
+        let mut names: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), STEPS.len());
+    }
+}
