@@ -1,1 +1,1 @@
-//! Placeholder.
+//! What applications and hosts link against. See the crate's description.

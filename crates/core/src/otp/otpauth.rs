@@ -171,6 +171,21 @@ impl Part {
             Part::Counter => "counter",
         }
     }
+
+    /// What may stand there, for the operator who repairs it.
+    fn allowed(self) -> &'static str {
+        match self {
+            Part::Scheme => "otpauth://",
+            Part::Kind => "totp or hotp, followed by a slash",
+            Part::Label => "ISSUER:ACCOUNT, with at most 128 and 255 bytes and no control characters",
+            Part::Secret => "Base32",
+            Part::Issuer => "at most 128 bytes without control characters",
+            Part::Algorithm => "SHA1, SHA256 or SHA512",
+            Part::Digits => "6, 7 or 8",
+            Part::Period => "a number of seconds, at least 1",
+            Part::Counter => "a number of at most 64 bits, without a sign",
+        }
+    }
 }
 
 impl fmt::Display for Part {
@@ -198,10 +213,19 @@ pub enum OtpauthError {
 impl fmt::Display for OtpauthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            OtpauthError::TooLong => write!(f, "the URI is longer than {URI_BYTES_MAX} bytes"),
-            OtpauthError::Missing(part) => write!(f, "the URI has no {part}"),
-            OtpauthError::Twice(part) => write!(f, "the URI gives its {part} twice"),
-            OtpauthError::Invalid(part) => write!(f, "the {part} of the URI can't be used"),
+            OtpauthError::TooLong => write!(
+                f,
+                "the URI is longer than {URI_BYTES_MAX} bytes; leave out what is not needed"
+            ),
+            OtpauthError::Missing(part) => write!(f, "the URI has no {part}; copy it whole"),
+            OtpauthError::Twice(part) => write!(f, "the URI gives its {part} twice; keep the right one"),
+            OtpauthError::Invalid(part) => {
+                write!(
+                    f,
+                    "the {part} of the URI can't be used; it must be {}",
+                    part.allowed()
+                )
+            }
             OtpauthError::Secret(error) => write!(f, "the secret of the URI: {error}"),
         }
     }

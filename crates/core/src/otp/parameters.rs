@@ -130,3 +130,62 @@ impl From<Digits> for u8 {
         digits.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn algorithm_is_read_in_the_spellings_of_other_programs() {
+        let spellings = [
+            (
+                Algorithm::Sha1,
+                ["SHA1", "sha1", "Sha-1", "HmacSHA1", "HMAC-SHA-1"],
+            ),
+            (
+                Algorithm::Sha256,
+                ["SHA256", "sha256", "SHA-256", "HmacSHA256", "hmac-sha256"],
+            ),
+            (
+                Algorithm::Sha512,
+                ["SHA512", "sha512", "SHA-512", "HmacSHA512", "hmac-sha512"],
+            ),
+        ];
+        for (algorithm, names) in spellings {
+            for name in names {
+                assert_eq!(name.parse(), Ok(algorithm), "{name}");
+            }
+            assert_eq!(algorithm.name().parse(), Ok(algorithm));
+        }
+    }
+
+    #[test]
+    fn unknown_algorithm_is_refused_whatever_its_characters() {
+        for name in [
+            "",
+            "SHA",
+            "MD5",
+            "SHA224",
+            "SHA3-256",
+            "SHA1 ",
+            "hmac",
+            "SHA１",
+            "é",
+            "hméc",
+            "日本語",
+            "\0SHA1",
+        ] {
+            assert_eq!(name.parse::<Algorithm>(), Err(AlgorithmError), "{name}");
+        }
+    }
+
+    #[test]
+    fn code_has_6_to_8_digits() {
+        let allowed = (0..=u8::MAX).filter(|count| Digits::new(*count).is_some());
+        assert!(allowed.eq(6..=8));
+        assert_eq!(Digits::try_from(7), Ok(Digits::SEVEN));
+        assert!(Digits::try_from(5).is_err());
+        let moduli = [Digits::SIX, Digits::SEVEN, Digits::EIGHT].map(Digits::modulus);
+        assert_eq!(moduli, [1_000_000, 10_000_000, 100_000_000]);
+    }
+}
