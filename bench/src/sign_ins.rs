@@ -1,0 +1,211 @@
+//! Whole sign-ins but for the password's hash: two durable commits each, one by one and 32 waiting, beside
+//! the disk's floor.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use countersign_auth::command::password::{Checked, Finish, Finished};
+use countersign_auth::command::{code, operator};
+use countersign_auth::event::{Door, Origin};
+use countersign_auth::name::Name;
+use countersign_auth::policy::Policy;
+use countersign_auth::record::PasswordHash;
+use countersign_auth::rule::Entropy;
+use countersign_auth::seal::KeyRing;
+use countersign_core::otp::{SharedSecret, Totp};
+use countersign_core::time::UnixSeconds;
+use countersign_server::edge::entropy::SystemEntropy;
+use countersign_server::service::clock::{Clock, ClockGuard};
+use countersign_server::service::hashing::{Cost, Hashing};
+use countersign_server::service::{Parts, Service};
+use countersign_server::store::sqlite::Sqlite;
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use crate::timing::{median, process_cpu, rounded, wall_s};
+
+const ACCOUNTS: usize = 256;
+const WAITING: usize = 32;
+const ROUNDS: u64 = 5;
+
+/// A clock that moves only when the benchmark moves it, a step at a time.
+#[derive(Clone)]
+struct Steps(Arc<AtomicU64>);
+
+impl Clock for Steps {
+    fn wall(&self) -> UnixSeconds {
+        UnixSeconds(1_800_000_000 + self.0.load(Ordering::Relaxed))
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_secs(self.0.load(Ordering::Relaxed))
+    }
+}
+
+struct Person {
+    name: Name,
+    secret: SharedSecret,
+}
+
+/// Sign-ins per second, the floor of the disk, and CPU per sign-in.
+pub fn run() -> Value {
+    let folder = std::env::current_dir()
+        .expect("there is a current folder")
+        .join("target/bench-store");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("the folder can be made");
+    let clock = Steps(Arc::new(AtomicU64::new(0)));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .build()
+        .expect("a runtime");
+    let figures = runtime.block_on(async {
+        let service = Arc::new(start(&folder, &clock));
+        let people = Arc::new(enrol(&service).await);
+        let (mut floors, mut singles, mut groups, mut cpu) = (vec![], vec![], vec![], vec![]);
+        for _ in 0..ROUNDS {
+            floors.push(floor(&folder));
+            clock.0.fetch_add(30, Ordering::Relaxed);
+            let before = process_cpu();
+            singles.push(rate(&service, &people, &clock, 1).await);
+            cpu.push((process_cpu() - before).as_secs_f64() * 1e6 / ACCOUNTS as f64);
+            clock.0.fetch_add(30, Ordering::Relaxed);
+            groups.push(rate(&service, &people, &clock, WAITING).await);
+        }
+        let (floor, single, group) = (median(floors), median(singles), median(groups));
+        json!({
+            "fdatasync_per_s": rounded(floor),
+            "commits_one_by_one_per_s": rounded(2.0 * single),
+            "commits_one_by_one_to_floor": rounded(2.0 * single / floor),
+            "sign_ins_one_by_one_per_s": rounded(single),
+            "sign_ins_32_waiting_per_s": rounded(group),
+            "grouped_to_one_by_one": rounded(group / single),
+            "cpu_of_a_sign_in_beside_argon2id_us": rounded(median(cpu)),
+        })
+    });
+    let _ = std::fs::remove_dir_all(&folder);
+    figures
+}
+
+/// Small durable writes per second that the disk can do at all.
+fn floor(folder: &Path) -> f64 {
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(folder.join("floor"))
+        .expect("a file");
+    let count = 300;
+    let seconds = wall_s(|| {
+        for at in 0..count {
+            file.write_all_at(&[at as u8; 4096], at * 4096)
+                .expect("the disk takes it");
+            file.sync_data().expect("the disk keeps it");
+        }
+    });
+    count as f64 / seconds
+}
+
+fn start(folder: &Path, clock: &Steps) -> Service {
+    let key = || {
+        let mut key = Zeroizing::new([0u8; 32]);
+        SystemEntropy.fill(&mut *key);
+        key
+    };
+    let keys = KeyRing::new(vec![("k1".into(), key())], key(), key()).expect("one key");
+    let store = Arc::new(Sqlite::open(&folder.join("bench.db")).expect("the store opens"));
+    let parts = Parts {
+        store,
+        hashing: Hashing::start(Cost::DEVELOPMENT, 1, [1; 16], b"decoy").expect("a thread"),
+        clock: Arc::new(ClockGuard::new(Box::new(clock.clone()), UnixSeconds(0))),
+        policy: Policy::default(),
+        keys,
+        entropy: [Box::new(SystemEntropy), Box::new(SystemEntropy)],
+        node: "bench".into(),
+        notices: Box::new(|_, _| {}),
+    };
+    Service::start(parts).expect("the service starts")
+}
+
+fn origin() -> Origin {
+    Origin {
+        door: Door::Http,
+        network: "192.0.2.1".into(),
+        browser: None,
+        agent: String::new(),
+        request: String::new(),
+    }
+}
+
+fn stored_hash() -> PasswordHash {
+    PasswordHash(
+        "$argon2id$v=19$m=4096,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+            .into(),
+    )
+}
+
+async fn enrol(service: &Service) -> Vec<Person> {
+    let mut people = Vec::new();
+    for number in 0..ACCOUNTS {
+        let name = Name::from_ascii(&format!("person{number}")).expect("a name");
+        let rule = operator::Add {
+            name: name.clone(),
+            groups: Vec::new(),
+            hash: Some(stored_hash()),
+            totp: true,
+            origin: origin(),
+        };
+        let added = service
+            .submit(rule)
+            .await
+            .expect("the store works")
+            .expect("the name is free");
+        let secret = added.enrolment.expect("a factor was asked for").secret;
+        people.push(Person { name, secret });
+    }
+    people
+}
+
+/// Sign-ins per second with so many waiting at once.
+async fn rate(service: &Arc<Service>, people: &Arc<Vec<Person>>, clock: &Steps, waiting: usize) -> f64 {
+    let now = clock.wall();
+    let start = std::time::Instant::now();
+    let lanes = (0..waiting).map(|lane| {
+        let (service, people) = (service.clone(), people.clone());
+        tokio::spawn(async move {
+            for person in people.iter().skip(lane).step_by(waiting) {
+                sign_in(&service, person, now).await;
+            }
+        })
+    });
+    for lane in lanes.collect::<Vec<_>>() {
+        lane.await.expect("no lane panics");
+    }
+    ACCOUNTS as f64 / start.elapsed().as_secs_f64()
+}
+
+async fn sign_in(service: &Service, person: &Person, now: UnixSeconds) {
+    let checked = Checked {
+        hash: Some(stored_hash()),
+        matched: true,
+        rehash: None,
+    };
+    let finish = Finish {
+        name: person.name.clone(),
+        origin: origin(),
+        checked,
+    };
+    let Finished::CodeDue { challenge, .. } = service.submit(finish).await.expect("the store works") else {
+        panic!("the password is right")
+    };
+    let rule = code::Verify {
+        challenge: challenge.digest(),
+        code: Zeroizing::new(Totp::default().generate(&person.secret, now).to_string()),
+        origin: origin(),
+    };
+    let verified = service.submit(rule).await.expect("the store works");
+    assert!(matches!(verified, code::Verified::SignedIn(_)), "{verified:?}");
+}
