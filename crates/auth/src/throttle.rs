@@ -46,14 +46,6 @@ impl Class {
     /// Every class.
     pub const ALL: [Class; 3] = [Class::Password, Class::Otp, Class::Backup];
 
-    fn label(self) -> &'static [u8] {
-        match self {
-            Class::Password => b"password",
-            Class::Otp => b"otp",
-            Class::Backup => b"backup",
-        }
-    }
-
     fn strangers(self, budgets: &Budgets) -> Budget {
         match self {
             Class::Password => budgets.strangers_password,
@@ -116,7 +108,7 @@ pub enum Count {
 /// The throttle as one attempt sees it: the buckets it touches, loaded, and changed by charging.
 #[derive(Debug)]
 pub struct Gate<'a> {
-    name: &'a Name,
+    slots: Slots,
     enrolled: bool,
     source: Source<'a>,
     buckets: BTreeMap<u16, Bucket>,
@@ -133,7 +125,7 @@ enum Scope {
 }
 
 /// Where an entry lives.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Slot {
     bucket: u16,
     tag: u64,
@@ -149,53 +141,72 @@ pub enum Charged {
     ClosedCredential,
 }
 
-fn slot(scope: Scope, name: &Name, source: Source<'_>, keys: &KeyRing) -> Slot {
-    let name = name.as_str().as_bytes();
-    let [kind, origin] = source.parts();
-    let hash = match scope {
-        Scope::Pair => keys.index("throttle pair", &[name, kind, origin]),
-        Scope::Strangers(class) => keys.index("throttle strangers", &[name, class.label()]),
-        Scope::Source => keys.index("throttle source", &[kind, origin]),
-        Scope::Lifetime(class) => keys.index("throttle lifetime", &[name, class.label()]),
-    };
-    let mut tag = [0u8; 8];
-    tag.copy_from_slice(&hash[2..10]);
-    Slot {
-        bucket: u16::from_be_bytes([hash[0], hash[1]]) % BUCKETS,
-        tag: u64::from_be_bytes(tag),
+/// Where everything lives that attempts on one name from one source can touch.
+///
+/// What is counted of a name over all sources stands in one bucket under tags that differ by a number, so
+/// that an attempt touches three buckets and costs three keyed hashes.
+#[derive(Clone, Copy, Debug)]
+struct Slots {
+    name: Slot,
+    pair: Slot,
+    source: Slot,
+}
+
+impl Slots {
+    fn new(name: &Name, source: Source<'_>, keys: &KeyRing) -> Slots {
+        let name = name.as_str().as_bytes();
+        let [kind, origin] = source.parts();
+        Slots {
+            name: Slot::of(keys.index("throttle name", &[name])),
+            pair: Slot::of(keys.index("throttle pair", &[name, kind, origin])),
+            source: Slot::of(keys.index("throttle source", &[kind, origin])),
+        }
+    }
+
+    fn of(&self, scope: Scope) -> Slot {
+        let numbered = |number: u64| Slot {
+            tag: self.name.tag ^ number,
+            ..self.name
+        };
+        match scope {
+            Scope::Pair => self.pair,
+            Scope::Source => self.source,
+            Scope::Strangers(class) => numbered(1 + class as u64),
+            Scope::Lifetime(class) => numbered(4 + class as u64),
+        }
+    }
+}
+
+impl Slot {
+    fn of(hash: [u8; 32]) -> Slot {
+        let [a, b, tag @ .., _, _] = hash.first_chunk::<12>().copied().unwrap_or_default();
+        Slot {
+            bucket: u16::from_be_bytes([a, b]) % BUCKETS,
+            tag: u64::from_be_bytes(tag),
+        }
     }
 }
 
 /// The keys of all buckets that attempts on this name from this source can touch.
 pub fn reads(name: &Name, source: Source<'_>, keys: &KeyRing) -> Vec<Key> {
-    let classes = Class::ALL
+    let slots = Slots::new(name, source, keys);
+    [slots.name, slots.pair, slots.source]
         .iter()
-        .flat_map(|class| [Scope::Strangers(*class), Scope::Lifetime(*class)]);
-    [Scope::Pair, Scope::Source]
-        .into_iter()
-        .chain(classes)
-        .map(|scope| Key::Bucket(slot(scope, name, source, keys).bucket))
+        .map(|slot| Key::Bucket(slot.bucket))
         .collect()
 }
 
 impl<'a> Gate<'a> {
     /// Opens the gate over the buckets that [`reads`] named.
-    pub fn new(
-        name: &'a Name,
-        enrolled: bool,
-        source: Source<'a>,
-        seen: &Snapshot,
-        keys: &KeyRing,
-    ) -> Gate<'a> {
-        let buckets = reads(name, source, keys)
+    pub fn new(name: &Name, enrolled: bool, source: Source<'a>, seen: &Snapshot, keys: &KeyRing) -> Gate<'a> {
+        let slots = Slots::new(name, source, keys);
+        let touched = [slots.name.bucket, slots.pair.bucket, slots.source.bucket];
+        let buckets = touched
             .into_iter()
-            .filter_map(|key| match key {
-                Key::Bucket(number) => Some((number, seen.bucket(number))),
-                _ => None,
-            })
+            .map(|number| (number, seen.bucket(number)))
             .collect();
         Gate {
-            name,
+            slots,
             enrolled,
             source,
             buckets,
@@ -207,7 +218,7 @@ impl<'a> Gate<'a> {
     pub fn room(&self, class: Class, world: &World<'_>) -> Room {
         let budgets = &world.policy.budgets;
         let recent = self.budgets(class, budgets).into_iter().map(|(scope, budget)| {
-            let slot = self.slot(scope, world.keys);
+            let slot = self.slots.of(scope);
             match self.entry(slot) {
                 Some(Entry {
                     count: Count::Recent { failures, .. },
@@ -217,7 +228,7 @@ impl<'a> Gate<'a> {
                 None => self.admission(slot, !self.is_strange(), world.now),
             }
         });
-        let lifetime_slot = self.slot(Scope::Lifetime(class), world.keys);
+        let lifetime_slot = self.slots.of(Scope::Lifetime(class));
         let lifetime = match self.entry(lifetime_slot) {
             Some(Entry {
                 count: Count::Lifetime { strangers, all, .. },
@@ -233,7 +244,7 @@ impl<'a> Gate<'a> {
     pub fn charge(&mut self, class: Class, world: &World<'_>) -> Charged {
         let (now, budgets) = (world.now, &world.policy.budgets);
         for (scope, budget) in self.budgets(class, budgets) {
-            let slot = self.slot(scope, world.keys);
+            let slot = self.slots.of(scope);
             let entry = self.entry_mut(slot, now, || Count::Recent {
                 locked_until: UnixSeconds(0),
                 failures: Vec::new(),
@@ -251,7 +262,7 @@ impl<'a> Gate<'a> {
             }
         }
         let (enrolled, strange) = (self.enrolled, self.is_strange());
-        let slot = self.slot(Scope::Lifetime(class), world.keys);
+        let slot = self.slots.of(Scope::Lifetime(class));
         let fresh = || Count::Lifetime {
             strangers: 0,
             all: 0,
@@ -279,8 +290,8 @@ impl<'a> Gate<'a> {
     }
 
     /// Failures counted against the account since its last complete sign-in, over all classes.
-    pub fn lifetime_failures(&self, keys: &KeyRing) -> u32 {
-        let all = |class| match self.entry(self.slot(Scope::Lifetime(class), keys)) {
+    pub fn lifetime_failures(&self) -> u32 {
+        let all = |class| match self.entry(self.slots.of(Scope::Lifetime(class))) {
             Some(Entry {
                 count: Count::Lifetime { all, .. },
                 ..
@@ -292,12 +303,12 @@ impl<'a> Gate<'a> {
 
     /// Forgets what was counted against the account: what a complete sign-in, or an operator, does. The total
     /// of the source over all names stays: an attacker with an account of his own must not clear it.
-    pub fn clear(&mut self, keys: &KeyRing) {
+    pub fn clear(&mut self) {
         let classes = Class::ALL
             .iter()
             .flat_map(|class| [Scope::Strangers(*class), Scope::Lifetime(*class)]);
         for scope in core::iter::once(Scope::Pair).chain(classes) {
-            let Slot { bucket, tag } = self.slot(scope, keys);
+            let Slot { bucket, tag } = self.slots.of(scope);
             if let Some(held) = self.buckets.get_mut(&bucket) {
                 let before = held.entries.len();
                 held.entries.retain(|entry| entry.tag != tag);
@@ -342,10 +353,6 @@ impl<'a> Gate<'a> {
         } else {
             Room::Open
         }
-    }
-
-    fn slot(&self, scope: Scope, keys: &KeyRing) -> Slot {
-        slot(scope, self.name, self.source, keys)
     }
 
     fn entry(&self, slot: Slot) -> Option<&Entry> {
@@ -422,7 +429,7 @@ impl Bucket {
 /// lift.
 pub fn lift(name: &Name, source: Source<'_>, seen: &Snapshot, world: &World<'_>) -> Vec<Change> {
     let mut gate = Gate::new(name, true, source, seen, world.keys);
-    gate.clear(world.keys);
+    gate.clear();
     gate.changes().collect()
 }
 

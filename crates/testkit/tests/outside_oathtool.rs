@@ -1,7 +1,7 @@
 //! Our codes beside those of programs written by others: oathtool (C) and pyotp (Python).
 //!
-//! Knows: how to ask both for many codes at once. Must never know: how any of the three computes one.
-//! Ignored unless asked for, since plain `cargo test` needs no program but itself. `COUNTERSIGN_SEED` replays a run.
+//! Knows: how to ask both for many codes at once. Must never know: how any of the three computes one. Ignored
+//! unless asked for, since plain `cargo test` needs no program but itself. `COUNTERSIGN_SEED` replays a run.
 
 use std::hash::{BuildHasher, RandomState};
 use std::io::Write;

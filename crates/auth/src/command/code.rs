@@ -87,7 +87,7 @@ impl Rule for Verify {
         let shown = browser_text(&self.origin);
         let source = source(&name, &self.origin, &shown, seen, world);
         let mut gate = Gate::new(&name, true, source, seen, world.keys);
-        let failures = gate.lifetime_failures(world.keys);
+        let failures = gate.lifetime_failures();
         Ok(match prove(&mut account, &self.code, &mut gate, world)? {
             Proof::Malformed => Decision::unchanged(Verified::Malformed),
             Proof::Throttled { retry_after_s } => Decision::unchanged(Verified::Throttled { retry_after_s }),
@@ -101,7 +101,7 @@ impl Rule for Verify {
                 }
             }
             Proof::Accepted { method, replacement } => {
-                gate.clear(world.keys);
+                gate.clear();
                 account.failures += u64::from(failures);
                 let (signed_in, mut changes) = self.sign_in(account, method, replacement, world);
                 changes.extend(gate.changes());

@@ -336,7 +336,7 @@ impl Rule for Confirm {
             &mut changes,
         );
         signed_in.browser = know_browser(&mut account, &asker.origin, world, &mut changes);
-        gate.clear(world.keys);
+        gate.clear();
         changes.push(put(account));
         changes.extend(gate.changes());
         Ok(Decision {

@@ -169,7 +169,7 @@ impl Rule for Finish {
         let outcome = if account.has_second_factor() {
             self.challenge(&mut account, world, &mut changes)
         } else {
-            gate.clear(world.keys);
+            gate.clear();
             let mut signed_in = open_session(
                 &mut account,
                 Level::One,

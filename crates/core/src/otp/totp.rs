@@ -201,7 +201,8 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Compares the codes of some steps; those that lie beyond the ends of time are computed and match nothing.
+    /// Compares the codes of some steps; those that lie beyond the ends of time are computed and match
+    /// nothing.
     #[inline]
     fn compare<const N: usize>(&mut self, steps: [Option<u64>; N]) {
         let values = self

@@ -1,7 +1,7 @@
 //! The rules of one-time passwords, judged from outside by the language-neutral vectors and by seeded chance.
 //!
-//! Knows: the vectors of the workspace and the public interface. Must never know: how the crate computes anything.
-//! Read `vectors` first, then one module for each family of rules.
+//! Knows: the vectors of the workspace and the public interface. Must never know: how the crate computes
+//! anything. Read `vectors` first, then one module for each family of rules.
 
 mod acceptance;
 mod corpus;

@@ -363,7 +363,7 @@ pub(super) fn failures_since_sign_in(name: &Name, keys: &KeyRing, store: &dyn St
     for (key, stored) in wanted.iter().zip(store.load(&wanted).map_err(Failure::Store)?) {
         seen.insert(key.clone(), stored);
     }
-    Ok(Gate::new(name, true, source, &seen, keys).lifetime_failures(keys))
+    Ok(Gate::new(name, true, source, &seen, keys).lifetime_failures())
 }
 
 /// Whether the policy is one the rules can go by.

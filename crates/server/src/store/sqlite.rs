@@ -20,6 +20,8 @@ use super::{AuditRow, Batch, Chain, Fate, NOTE_HIGH_WATER, Store, StoreError};
 const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/0001_records.sql")];
 /// Readers kept open; more callers open their own for the moment.
 const READERS_KEPT: usize = 4;
+/// How much of the file is read as memory, in bytes.
+const MAPPED_BYTES: i64 = 256 << 20;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const NOTE_VERSION: &str = "version";
 
@@ -49,7 +51,12 @@ impl Sqlite {
         })
     }
 
+    /// Reads through the writer where it is idle, since its cache is the warm one, and through a reader where
+    /// not.
     fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        if let Ok(writer) = self.writer.try_lock() {
+            return read(&writer).map_err(unavailable);
+        }
         let kept = self
             .readers
             .lock()
@@ -83,15 +90,15 @@ impl Sqlite {
 }
 
 fn prepare(connection: &Connection) -> Result<(), StoreError> {
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(unavailable)?;
-    connection
-        .pragma_update(None, "synchronous", "full")
-        .map_err(unavailable)?;
-    connection
-        .pragma_update(None, "trusted_schema", false)
-        .map_err(unavailable)?;
+    let set_up = || {
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.pragma_update(None, "synchronous", "full")?;
+        connection.pragma_update(None, "trusted_schema", false)?;
+        connection.pragma_update(None, "temp_store", "memory")?;
+        connection.pragma_update(None, "mmap_size", MAPPED_BYTES)
+    };
     connection.set_prepared_statement_cache_capacity(32);
-    Ok(())
+    set_up().map_err(unavailable)
 }
 
 fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
@@ -242,7 +249,12 @@ fn audit_row(row: &Row<'_>) -> rusqlite::Result<AuditRow> {
 
 impl Store for Sqlite {
     fn load(&self, keys: &[Key]) -> Result<Vec<Stored>, StoreError> {
-        self.read(|reader| Ok(keys.iter().map(|key| load_one(reader, key)).collect()))?
+        self.read(|reader| {
+            let together = reader.unchecked_transaction()?;
+            let stored = keys.iter().map(|key| load_one(&together, key)).collect();
+            together.commit()?;
+            Ok(stored)
+        })?
     }
 
     fn commit(&self, batch: &Batch, chain: &mut Chain<'_>) -> Result<Vec<Fate>, StoreError> {
