@@ -28,14 +28,46 @@ pub(crate) struct Data {
 }
 
 impl Data {
-    /// Has an operator's request carried out.
+    /// Has one request carried out.
     pub(crate) fn ask(&self, ask: Ask) -> Result<Reply, Failed> {
+        let mut asker = self.asker()?;
+        let reply = asker.ask(ask);
+        asker.close()?;
+        reply
+    }
+
+    /// Finds out who answers: the running server, or this process once it holds the folder.
+    pub(crate) fn asker(&self) -> Result<Asker, Failed> {
         let unavailable = |error: OpenError| Failed::Unavailable(error.to_string());
-        let reply = if Installation::is_running(&self.data).map_err(unavailable)? {
-            over_socket(&self.data.join("control.sock"), &ask)
-                .map_err(|error| Failed::Unavailable(format!("the running server can't be asked: {error}")))?
-        } else {
-            self.in_process(ask)?
+        if Installation::is_running(&self.data).map_err(unavailable)? {
+            return Ok(Asker::Socket(self.data.join("control.sock")));
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .map_err(|error| Failed::Unavailable(error.to_string()))?;
+        let installation = Installation::open(&plan(&self.data)).map_err(unavailable)?;
+        Ok(Asker::Own(Box::new((runtime, installation))))
+    }
+}
+
+/// Who answers an operator's requests.
+pub(crate) enum Asker {
+    /// The running server, at its control socket.
+    Socket(PathBuf),
+    /// This process, which holds the folder.
+    Own(Box<(tokio::runtime::Runtime, Installation)>),
+}
+
+impl Asker {
+    /// Has a request carried out.
+    pub(crate) fn ask(&mut self, ask: Ask) -> Result<Reply, Failed> {
+        let reply = match self {
+            Asker::Socket(path) => over_socket(path, &ask).map_err(|error| {
+                Failed::Unavailable(format!("the running server can't be asked: {error}"))
+            })?,
+            Asker::Own(own) => own.0.block_on(own.1.service.operate(ask, "command line")),
         };
         match reply {
             Reply::Refused { why } => Err(Failed::Refused(why)),
@@ -44,19 +76,16 @@ impl Data {
         }
     }
 
-    fn in_process(&self, ask: Ask) -> Result<Reply, Failed> {
-        let unavailable = |error: &dyn std::fmt::Display| Failed::Unavailable(error.to_string());
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .map_err(|error| unavailable(&error))?;
-        runtime.block_on(async {
-            let installation = Installation::open(&plan(&self.data)).map_err(|error| unavailable(&error))?;
-            let reply = installation.service.operate(ask, "command line").await;
-            installation.close().await.map_err(|error| unavailable(&error))?;
-            Ok(reply)
-        })
+    /// Writes down what is only in memory.
+    fn close(self) -> Result<(), Failed> {
+        match self {
+            Asker::Socket(_) => Ok(()),
+            Asker::Own(own) => {
+                let (runtime, installation) = *own;
+                let closed = runtime.block_on(installation.close());
+                closed.map_err(|error| Failed::Unavailable(error.to_string()))
+            }
+        }
     }
 }
 

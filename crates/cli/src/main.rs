@@ -32,6 +32,12 @@ enum Command {
     User(command::user::User),
     /// Generate a one-time code, as an authenticator would
     Code(command::code::Code),
+    /// Issue a link by which the first administrator is set up
+    SetupLink(command::setup_link::SetupLink),
+    /// Read, export and verify the audit
+    Audit(command::audit::Audit),
+    /// See what is thought of the clock, and accept it
+    Clock(command::clock::Clock),
 }
 
 fn main() -> ExitCode {
@@ -50,5 +56,8 @@ fn run(command: Option<Command>) -> Result<(), Failed> {
         Some(Command::Serve(serve)) => serve.run(),
         Some(Command::User(user)) => user.run(),
         Some(Command::Code(code)) => code.run(),
+        Some(Command::SetupLink(setup_link)) => setup_link.run(),
+        Some(Command::Audit(audit)) => audit.run(),
+        Some(Command::Clock(clock)) => clock.run(),
     }
 }

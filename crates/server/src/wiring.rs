@@ -214,15 +214,24 @@ fn open_ring(folder: &Folder) -> Result<KeyRing, OpenError> {
     ring::parse(&text).map_err(OpenError::Ring)
 }
 
+/// Writes the newest checkpoint; one that an audit has fallen behind is evidence, and is kept.
 fn write_checkpoint(folder: &Folder, checkpoint: &Checkpoint) -> Result<(), OpenError> {
+    let failed = |error| OpenError::Io("audit checkpoint", error);
+    let kept = read_optional(&folder.checkpoint()).map_err(failed)?;
+    let kept: Option<Checkpoint> = kept.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    if kept.is_some_and(|kept| !checkpoint.covers(&kept)) {
+        tracing::error!(
+            "the audit ends before its last checkpoint, which is kept; run `countersign audit verify`"
+        );
+        return Ok(());
+    }
     let text =
         serde_json::to_string_pretty(checkpoint).expect("a checkpoint holds nothing that JSON can't spell");
-    write_private(&folder.checkpoint(), text.as_bytes())
-        .map_err(|error| OpenError::Io("audit checkpoint", error))
+    write_private(&folder.checkpoint(), text.as_bytes()).map_err(failed)
 }
 
 /// What a server says when it is ready.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Ready {
     /// Scheme, address and port.
     pub url: String,
@@ -230,15 +239,24 @@ pub struct Ready {
     pub fingerprint: String,
     /// The base of links.
     pub public_url: String,
-    /// Token of the set-up ticket, when nobody administers this installation yet.
-    pub setup_ticket: Option<String>,
+    /// Whether nobody administers this installation yet.
+    pub needs_set_up: bool,
+    /// The service, to be asked for a set-up ticket where there is somebody to show it to.
+    pub service: Arc<Service>,
 }
 
 /// Serves until `stop`, calling `ready` once requests are answered.
 ///
 /// # Errors
 /// [`OpenError`].
-pub async fn serve(plan: Plan, stop: CancellationToken, ready: impl FnOnce(&Ready)) -> Result<(), OpenError> {
+pub async fn serve<F>(
+    plan: Plan,
+    stop: CancellationToken,
+    ready: impl FnOnce(Ready) -> F,
+) -> Result<(), OpenError>
+where
+    F: Future<Output = ()>,
+{
     if plan.tls == Tls::Off && !plan.listen.ip().is_loopback() {
         return Err(OpenError::PlainOffLoopback(plan.listen));
     }
@@ -268,7 +286,7 @@ pub async fn serve(plan: Plan, stop: CancellationToken, ready: impl FnOnce(&Read
         stop.clone(),
     ));
     let control = tokio::spawn(control::serve(control, owner, service.clone(), stop.clone()));
-    ready(&announced);
+    ready(announced).await;
     http::listen::serve(listener, secured.acceptor(), http::router(service.clone()), stop).await;
     let _ = tokio::join!(upkeep, control);
     service
@@ -358,10 +376,10 @@ async fn announce(
     plan: &Plan,
     address: SocketAddr,
     secured: &Secured,
-    service: &Service,
+    service: &Arc<Service>,
 ) -> Result<Ready, OpenError> {
     let scheme = if plan.tls == Tls::Off { "http" } else { "https" };
-    let setup_ticket = service.first_ticket().await.map_err(OpenError::Service)?;
+    let needs_set_up = !service.administrator_exists().await.map_err(OpenError::Service)?;
     Ok(Ready {
         url: format!("{scheme}://{address}"),
         fingerprint: secured.fingerprint.clone(),
@@ -369,7 +387,8 @@ async fn announce(
             .public_url
             .clone()
             .unwrap_or_else(|| format!("{scheme}://localhost:{}", address.port())),
-        setup_ticket,
+        needs_set_up,
+        service: service.clone(),
     })
 }
 

@@ -1,5 +1,8 @@
 //! The commands, one file each.
 
+pub(crate) mod audit;
+pub(crate) mod clock;
 pub(crate) mod code;
 pub(crate) mod serve;
+pub(crate) mod setup_link;
 pub(crate) mod user;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use countersign_server::service::hashing::Cost;
+use countersign_server::service::operator::{Ask, Reply};
 use countersign_server::wiring::{self, Plan, Ready, Tls};
 use fast_qr::QRBuilder;
 use tokio_util::sync::CancellationToken;
@@ -99,19 +100,21 @@ impl Serve {
         let served = runtime.block_on(async {
             let stop = CancellationToken::new();
             tokio::spawn(stop_on_signal(stop.clone()));
-            wiring::serve(plan, stop, |ready| announce(ready, &folder)).await
+            wiring::serve(plan, stop, |ready| announce(ready, folder)).await
         });
         served.map_err(|error| Failed::Unavailable(error.to_string()))
     }
 }
 
 /// One line for programs on standard output; the rest is for people, and a ticket only for a terminal.
-fn announce(ready: &Ready, folder: &Path) {
+async fn announce(ready: Ready, folder: PathBuf) {
     match ready.fingerprint.as_str() {
         "" => data(format_args!("listening {}", ready.url)),
         fingerprint => data(format_args!("listening {} sha256:{fingerprint}", ready.url)),
     }
-    let Some(ticket) = &ready.setup_ticket else { return };
+    if !ready.needs_set_up {
+        return;
+    }
     if !std::io::stderr().is_terminal() {
         say(format_args!(
             "countersign: nobody administers this installation yet; run `countersign setup-link --data {}`",
@@ -119,17 +122,28 @@ fn announce(ready: &Ready, folder: &Path) {
         ));
         return;
     }
-    let link = format!("{}/setup#{ticket}", ready.public_url);
+    let Reply::Ticket(ticket) = ready.service.operate(Ask::SetupLink, "terminal").await else {
+        return;
+    };
+    let link = setup_link(&ready.public_url, &ticket.ticket);
     say(format_args!(
         "Countersign {}  data {}",
         env!("CARGO_PKG_VERSION"),
         folder.display()
     ));
-    say("Set up the first administrator within 15 minutes:");
+    say(format_args!(
+        "Set up the first administrator within {} minutes:",
+        ticket.expires_in / 60
+    ));
     say(format_args!("  {link}"));
     if let Ok(qr) = QRBuilder::new(link).build() {
         say(qr.to_str());
     }
+}
+
+/// The link that carries a ticket; in the fragment, so that no server's log ever sees it.
+pub(crate) fn setup_link(public_url: &str, ticket: &str) -> String {
+    format!("{public_url}/setup#{ticket}")
 }
 
 /// The log goes to standard error: text on a terminal, JSON lines elsewhere; `COUNTERSIGN_LOG` chooses what.

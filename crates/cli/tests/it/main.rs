@@ -1,4 +1,5 @@
 //! The binary as its users run it: one process a test, its own data folder, real connections on loopback.
 
+mod audit;
 mod sign_in;
 mod world;

@@ -255,3 +255,22 @@ fn answer(answered: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> (u
     let text = response.body_mut().read_to_string().expect("the body is text");
     (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }
+
+/// The audit as its export prints it.
+pub fn audit(data: &Path) -> Vec<Value> {
+    let ended = countersign(
+        &[
+            "audit",
+            "export",
+            "--data",
+            data.to_str().expect("the path is UTF-8"),
+        ],
+        "",
+    );
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    ended
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a line of JSON"))
+        .collect()
+}

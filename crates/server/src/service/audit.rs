@@ -181,6 +181,12 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
+    /// Whether no chain ends earlier here than in an older checkpoint; one that does was cut or set back.
+    pub fn covers(&self, older: &Checkpoint) -> bool {
+        let reached = |node: &String| self.chains.get(node).map_or(0, |end| end.number);
+        older.chains.iter().all(|(node, end)| reached(node) >= end.number)
+    }
+
     fn expected_mac(&self, keys: &KeyRing) -> String {
         let chains = serde_json::to_string(&self.chains).expect("chains hold nothing that JSON can't spell");
         let mac = keys.audit("audit checkpoint", &[&self.at.to_be_bytes(), chains.as_bytes()]);
@@ -196,7 +202,6 @@ pub fn verify(
     store: &dyn Store,
     keys: &KeyRing,
     checkpoint: Option<&Checkpoint>,
-    mut progress: impl FnMut(u64),
 ) -> Result<(u64, Vec<Damage>), StoreError> {
     const PAGE: usize = 1000;
     let mut damages = Vec::new();
@@ -224,7 +229,6 @@ pub fn verify(
                 total += 1;
                 check(&mut head, &row, keys, expected.get(&node), &mut damages);
             }
-            progress(total);
             if last_page {
                 break;
             }

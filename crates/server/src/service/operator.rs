@@ -6,7 +6,8 @@
 use countersign_auth::command::operator::{Action, Add, Added, Manage, Managed, NotAdded};
 use countersign_auth::command::{enrol, ticket};
 use countersign_auth::credential::password::acceptable;
-use countersign_auth::event::{Door, Origin};
+use countersign_auth::event::{Act, Door, Ending, Event, Origin};
+use countersign_auth::id::hex;
 use countersign_auth::name::Name;
 use countersign_auth::policy::Policy;
 use countersign_auth::record::{Account, Key, Record, TicketPurpose};
@@ -17,8 +18,9 @@ use countersign_core::otp::otpauth::OtpauthUri;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::audit::{self, Checkpoint};
 use super::{Failure, Service, names};
-use crate::store::{Kind, Store};
+use crate::store::{AuditRow, Kind, Store};
 
 /// What an operator can ask.
 #[derive(Clone, Serialize, Deserialize)]
@@ -60,7 +62,28 @@ pub enum Ask {
     },
     /// A new set-up link, while no administrator exists.
     SetupLink,
+    /// The nodes that have an audit chain.
+    AuditNodes,
+    /// Entries of one chain.
+    AuditPage {
+        /// The node.
+        node: String,
+        /// Number after which to begin.
+        after: u64,
+    },
+    /// Walk all chains and name what is damaged.
+    AuditVerify {
+        /// What the chains must still hold.
+        checkpoint: Option<Checkpoint>,
+    },
+    /// Believe the clock as it stands.
+    ClockAccept,
+    /// Whether requests can be answered.
+    Status,
 }
+
+/// Entries in one page of the audit.
+const AUDIT_PAGE: usize = 500;
 
 /// What an operator is told.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -73,6 +96,28 @@ pub enum Reply {
     Users {
         /// In the order of their names.
         users: Vec<User>,
+    },
+    /// The nodes that have an audit chain.
+    AuditNodes {
+        /// Their names.
+        nodes: Vec<String>,
+    },
+    /// Entries of one chain, in order; empty at its end.
+    AuditPage {
+        /// The entries.
+        entries: Vec<Entry>,
+    },
+    /// What the walk over all chains found.
+    AuditVerified {
+        /// Entries walked.
+        entries: u64,
+        /// What is damaged, a sentence each; empty when all is whole.
+        damages: Vec<String>,
+    },
+    /// How the server stands.
+    Status {
+        /// What stands in the way of answering; none when nothing does.
+        trouble: Option<String>,
     },
     /// Done.
     Done,
@@ -107,6 +152,22 @@ pub struct UserAdded {
     /// Its invitation.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub invitation: Option<Ticket>,
+}
+
+/// An entry of the audit.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Entry {
+    /// The node whose chain it belongs to.
+    pub node: String,
+    /// Its number there.
+    pub number: u64,
+    /// When, in seconds since 1970.
+    pub at: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: serde_json::Value,
+    /// What binds it to its predecessor, in hexadecimal.
+    pub mac: String,
 }
 
 /// A ticket, for a link.
@@ -165,7 +226,56 @@ impl Service {
             Ask::UserReset { name } => self.manage(&name, Action::Reset, origin).await,
             Ask::UserUnlock { name } => self.manage(&name, Action::Lift, origin).await,
             Ask::SetupLink => self.setup_link(origin).await,
+            Ask::AuditNodes => self.audit_nodes().await,
+            Ask::AuditPage { node, after } => self.audit_page(node, after).await,
+            Ask::AuditVerify { checkpoint } => self.audit_verify(checkpoint).await,
+            Ask::ClockAccept => {
+                self.clock.accept();
+                self.note(vec![Event::plain(Act::ClockAccept, Ending::Success, origin)])
+                    .await?;
+                Ok(Reply::Done)
+            }
+            Ask::Status => {
+                let trouble = self.ready().await.err().map(|failure| failure.to_string());
+                Ok(Reply::Status { trouble })
+            }
         }
+    }
+
+    async fn audit_nodes(&self) -> Result<Reply, Failure> {
+        let heads = self
+            .read(|store| store.audit_heads().map_err(Failure::Store))
+            .await?;
+        Ok(Reply::AuditNodes {
+            nodes: heads.into_iter().map(|row| row.node).collect(),
+        })
+    }
+
+    async fn audit_page(&self, node: String, after: u64) -> Result<Reply, Failure> {
+        let rows = self
+            .read(move |store| store.audit(&node, after, AUDIT_PAGE).map_err(Failure::Store))
+            .await?;
+        let entry = |row: AuditRow| Entry {
+            node: row.node,
+            number: row.number,
+            at: row.at.0,
+            event: serde_json::from_str(&row.body).unwrap_or(serde_json::Value::Null),
+            mac: hex(&row.mac),
+        };
+        Ok(Reply::AuditPage {
+            entries: rows.into_iter().map(entry).collect(),
+        })
+    }
+
+    async fn audit_verify(&self, checkpoint: Option<Checkpoint>) -> Result<Reply, Failure> {
+        let keys = self.ring();
+        self.read(move |store| {
+            let (entries, damages) =
+                audit::verify(store, &keys, checkpoint.as_ref()).map_err(Failure::Store)?;
+            let damages = damages.iter().map(ToString::to_string).collect();
+            Ok(Reply::AuditVerified { entries, damages })
+        })
+        .await
     }
 
     async fn add_user(
@@ -255,17 +365,6 @@ impl Service {
                 expires_in,
             }),
         })
-    }
-
-    /// A set-up ticket's token, when nobody administers this installation yet.
-    ///
-    /// # Errors
-    /// [`Failure`].
-    pub async fn first_ticket(&self) -> Result<Option<String>, Failure> {
-        match self.setup_link(&origin("start")).await? {
-            Reply::Ticket(ticket) => Ok(Some(ticket.ticket)),
-            _ => Ok(None),
-        }
     }
 
     async fn setup_link(&self, origin: &Origin) -> Result<Reply, Failure> {

@@ -1,0 +1,155 @@
+//! `countersign audit`: read it, export it, see that nobody altered it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use countersign_server::service::audit::Checkpoint;
+use countersign_server::service::operator::{Ask, Entry, Reply};
+use serde_json::{Value, json};
+
+use super::user::unexpected;
+use crate::installation::Data;
+use crate::out::{Failed, data, say};
+
+/// Read, export and verify the audit.
+#[derive(Args)]
+pub(crate) struct Audit {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// List entries for people to read
+    List {
+        #[command(flatten)]
+        data: Data,
+        /// Only entries about this account
+        #[arg(long, value_name = "NAME")]
+        subject: Option<String>,
+        /// Only entries of this act, as the export spells it
+        #[arg(long, value_name = "ACT")]
+        act: Option<String>,
+        /// Only entries from this time on, in seconds since 1970
+        #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+        since: u64,
+        /// Print JSON, one object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print every entry as one JSON object a line
+    Export {
+        #[command(flatten)]
+        data: Data,
+    },
+    /// Walk every chain; exit 1 naming each entry that is altered, missing, reordered or cut
+    Verify {
+        #[command(flatten)]
+        data: Data,
+        /// A checkpoint that was kept elsewhere, instead of the newest in the data folder
+        #[arg(long, value_name = "FILE")]
+        checkpoint: Option<PathBuf>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl Audit {
+    pub(crate) fn run(self) -> Result<(), Failed> {
+        match self.action {
+            Action::Export { data: folder } => each_entry(&folder, |entry| data(json!(entry))),
+            Action::List {
+                data: folder,
+                subject,
+                act,
+                since,
+                json,
+            } => each_entry(&folder, |entry| {
+                let wanted = |member: &str, text: &Option<String>| {
+                    text.as_ref()
+                        .is_none_or(|text| entry.event[member] == Value::String(text.clone()))
+                };
+                if entry.at >= since && wanted("subject", &subject) && wanted("act", &act) {
+                    if json {
+                        data(json!(entry))
+                    } else {
+                        data(line(&entry))
+                    }
+                }
+            }),
+            Action::Verify {
+                data,
+                checkpoint,
+                json,
+            } => verify(&data, checkpoint, json),
+        }
+    }
+}
+
+fn each_entry(folder: &Data, mut show: impl FnMut(Entry)) -> Result<(), Failed> {
+    let mut asker = folder.asker()?;
+    let nodes = match asker.ask(Ask::AuditNodes)? {
+        Reply::AuditNodes { nodes } => nodes,
+        other => return Err(unexpected(&other)),
+    };
+    for node in nodes {
+        let mut after = 0;
+        loop {
+            let entries = match asker.ask(Ask::AuditPage {
+                node: node.clone(),
+                after,
+            })? {
+                Reply::AuditPage { entries } => entries,
+                other => return Err(unexpected(&other)),
+            };
+            let Some(last) = entries.last() else { break };
+            after = last.number;
+            entries.into_iter().for_each(&mut show);
+        }
+    }
+    Ok(())
+}
+
+fn line(entry: &Entry) -> String {
+    let text = |member: &str| entry.event[member].as_str().unwrap_or("-").to_owned();
+    let (act, result, reason) = (text("act"), text("result"), text("reason"));
+    let (subject, source) = (text("subject"), text("source"));
+    format!(
+        "{} {}/{}  {act} {result} {reason}  {subject}  {source}",
+        entry.at, entry.node, entry.number
+    )
+}
+
+fn verify(folder: &Data, checkpoint: Option<PathBuf>, json: bool) -> Result<(), Failed> {
+    let given = checkpoint.is_some();
+    let path = checkpoint.unwrap_or_else(|| folder.data.join("audit/checkpoint.json"));
+    let checkpoint: Option<Checkpoint> =
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Some(serde_json::from_str(&text).map_err(|_| {
+                Failed::Refused(format!("{} is not a checkpoint of the audit", path.display()))
+            })?),
+            Err(error) if !given && error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(Failed::Usage(format!("{}: {error}", path.display()))),
+        };
+    let against = checkpoint.is_some();
+    let (entries, damages) = match folder.ask(Ask::AuditVerify { checkpoint })? {
+        Reply::AuditVerified { entries, damages } => (entries, damages),
+        other => return Err(unexpected(&other)),
+    };
+    if json {
+        data(json!({ "entries": entries, "checkpoint": against, "damages": damages }));
+    } else if damages.is_empty() {
+        let beside = if against {
+            "and agree with the checkpoint"
+        } else {
+            "(no checkpoint was there to compare with)"
+        };
+        say(format_args!("{entries} entries are whole {beside}"));
+    }
+    if damages.is_empty() {
+        Ok(())
+    } else {
+        Err(Failed::Refused(damages.join("\n")))
+    }
+}

@@ -1,0 +1,188 @@
+//! The audit: every act lands, and no alteration goes unnamed.
+
+use std::path::Path;
+
+use countersign_testkit::SeededChance;
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use crate::world::{Folder, PASSWORD, Person, Server, audit, countersign};
+
+/// A resting installation with some history; how many entries it has.
+fn history(data: &Path) -> u64 {
+    let person = Person::add(data, "alice");
+    let server = Server::start(data);
+    let code = person.code(0);
+    server.sign_in(&person, &code);
+    assert_eq!(server.verify(&server.login("alice"), &code).0, 401);
+    for _ in 0..3 {
+        let (status, _) = server.post(
+            "/api/auth/login",
+            None,
+            &json!({ "username": "bob", "password": PASSWORD }),
+        );
+        assert_eq!(status, 401);
+    }
+    server.stop();
+    audit(data).len() as u64
+}
+
+fn verify(data: &Path) -> (i32, String) {
+    let ended = countersign(&["audit", "verify", "--data", data.to_str().expect("UTF-8")], "");
+    (ended.code, ended.stderr)
+}
+
+fn database(data: &Path) -> Connection {
+    Connection::open(data.join("countersign.db")).expect("the database opens")
+}
+
+#[test]
+fn every_act_of_a_sign_in_lands_in_order_and_without_gaps() {
+    let folder = Folder::fresh();
+    history(&folder.data());
+    let entries = audit(&folder.data());
+    let numbers: Vec<_> = entries
+        .iter()
+        .map(|entry| entry["number"].as_u64().expect("a number"))
+        .collect();
+    assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
+    let acts: Vec<_> = entries
+        .iter()
+        .map(|entry| (entry["act"].as_str(), entry["reason"].as_str()))
+        .collect();
+    for expected in [
+        (Some("account_add"), None),
+        (Some("factor_confirm"), Some("by_operator")),
+        (Some("server_start"), None),
+        (Some("password_check"), None),
+        (Some("sign_in"), None),
+        (Some("code_check"), Some("code_already_used")),
+        (Some("password_check"), Some("unknown_name")),
+        (Some("server_stop"), None),
+    ] {
+        assert!(acts.contains(&expected), "{expected:?} is missing in {acts:?}");
+    }
+    assert_eq!(verify(&folder.data()).0, 0);
+}
+
+#[test]
+fn altered_missing_moved_and_cut_entries_are_each_named() {
+    let folder = Folder::fresh();
+    let data = folder.data();
+    let last = history(&data);
+    let copy = folder.0.join("before.db");
+    std::fs::copy(data.join("countersign.db"), &copy).expect("a copy can be made");
+    let tamperings: [(&str, &str, String); 6] = [
+        (
+            "a byte of an entry",
+            "UPDATE audit SET body = replace(body, 'alice', 'malice') WHERE number = 1",
+            "audit entry 1 ".into(),
+        ),
+        (
+            "an entry's time",
+            "UPDATE audit SET at = at + 1 WHERE number = 2",
+            "audit entry 2 ".into(),
+        ),
+        (
+            "a removed entry",
+            "DELETE FROM audit WHERE number = 3",
+            "audit entries 3 to 3 ".into(),
+        ),
+        (
+            "two entries in each other's place",
+            "UPDATE audit SET number = CASE number WHEN 4 THEN -5 ELSE -4 END WHERE number IN (4, 5);
+             UPDATE audit SET number = -number WHERE number < 0",
+            "audit entry 4 ".into(),
+        ),
+        (
+            "the end cut off",
+            "DELETE FROM audit WHERE number > 6",
+            format!("ends at entry 6, the checkpoint saw entry {last}"),
+        ),
+        (
+            "another node's chain removed",
+            "DELETE FROM audit",
+            format!("ends at entry 0, the checkpoint saw entry {last}"),
+        ),
+    ];
+    for (what, statement, named) in tamperings {
+        database(&data)
+            .execute_batch(statement)
+            .expect("the statement runs");
+        let (code, complaint) = verify(&data);
+        assert_eq!(code, 1, "{what} went unnoticed");
+        assert!(complaint.contains(&named), "{what}: {complaint}");
+        for suffix in ["-wal", "-shm"] {
+            let _ = std::fs::remove_file(data.join(format!("countersign.db{suffix}")));
+        }
+        std::fs::copy(&copy, data.join("countersign.db")).expect("the copy can be put back");
+    }
+    assert_eq!(verify(&data).0, 0);
+}
+
+#[test]
+fn every_random_tampering_is_noticed() {
+    let rounds = std::env::var("COUNTERSIGN_TAMPERINGS").map_or(12, |text| text.parse().expect("a number"));
+    let mut chance = SeededChance::from_environment_or(20_261_121);
+    let folder = Folder::fresh();
+    let data = folder.data();
+    let last = history(&data);
+    let copy = folder.0.join("before.db");
+    std::fs::copy(data.join("countersign.db"), &copy).expect("a copy can be made");
+    for _ in 0..rounds {
+        let number = 1 + chance.below(last);
+        let connection = database(&data);
+        let body: String = connection
+            .query_row(
+                "SELECT body FROM audit WHERE number = ?1",
+                [number as i64],
+                |row| row.get(0),
+            )
+            .expect("the entry exists");
+        let mut bytes = body.into_bytes();
+        let at = chance.below(bytes.len() as u64) as usize;
+        bytes[at] ^= 1 << chance.below(7);
+        let altered = String::from_utf8_lossy(&bytes).into_owned();
+        connection
+            .execute(
+                "UPDATE audit SET body = ?1 WHERE number = ?2",
+                (altered, number as i64),
+            )
+            .expect("it runs");
+        drop(connection);
+        let (code, complaint) = verify(&data);
+        assert_eq!(code, 1, "byte {at} of entry {number} was altered unnoticed");
+        assert!(
+            complaint.contains(&format!("audit entry {number} ")),
+            "{complaint}"
+        );
+        std::fs::copy(&copy, data.join("countersign.db")).expect("the copy can be put back");
+        for suffix in ["-wal", "-shm"] {
+            let _ = std::fs::remove_file(data.join(format!("countersign.db{suffix}")));
+        }
+    }
+}
+
+#[test]
+fn first_administrator_is_set_up_by_one_link_that_works_once() {
+    let folder = Folder::fresh();
+    let data = folder.data();
+    let text = data.to_str().expect("UTF-8");
+    let ended = countersign(&["setup-link", "--json", "--data", text], "");
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let link: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    assert_eq!(link["expires_in"], json!(900));
+    let ticket = link["ticket"].as_str().expect("a ticket");
+    assert_eq!(
+        link["link"],
+        json!(format!("https://localhost:8443/setup#{ticket}"))
+    );
+    let server = Server::start(&data);
+    let ended = countersign(&["setup-link", "--data", text], "");
+    assert_eq!(
+        ended.code, 0,
+        "the running server issues links too: {}",
+        ended.stderr
+    );
+    server.stop();
+}
