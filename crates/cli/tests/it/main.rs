@@ -1,5 +1,6 @@
 //! The binary as its users run it: one process a test, its own data folder, real connections on loopback.
 
+mod account;
 mod audit;
 mod sign_in;
 mod world;

@@ -16,7 +16,7 @@ use countersign_auth::policy::Policy;
 use countersign_auth::record::{Account, Key, Notice, Record, Session, TicketPurpose};
 use countersign_auth::rule::{Change, Entropy, Rule, World};
 use countersign_auth::seal::KeyRing;
-use countersign_auth::session::{SessionVerdict, judge};
+use countersign_auth::session::{Level, SessionVerdict, judge};
 use countersign_auth::snapshot::Snapshot;
 use countersign_core::time::UnixSeconds;
 use zeroize::Zeroizing;
@@ -403,6 +403,11 @@ impl Service {
         let keys = self.ring();
         self.read(move |store| read_view(&name, now, &policy, &lock(&activity), &keys, store))
             .await
+    }
+
+    /// Whether a session may do nothing but enrol a second factor and end.
+    pub fn must_enrol(&self, live: &Live) -> bool {
+        self.policy.second_factor_required && live.session.level == Level::One
     }
 
     /// Ends sessions at their owner's wish; says how many.

@@ -127,6 +127,28 @@ impl FromRequestParts<Shared> for Signed {
     }
 }
 
+/// A live session that may do everything its account may: one that has two factors, where two are required.
+pub(super) struct Whole(pub(super) Live);
+
+impl FromRequestParts<Shared> for Whole {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Shared) -> Result<Whole, Response> {
+        let Signed(live) = Signed::from_request_parts(parts, service).await?;
+        if service.must_enrol(&live) {
+            let title = "A second factor must be enrolled first";
+            let code = "second_factor_enrolment_required";
+            return Err(answer::problem(
+                StatusCode::FORBIDDEN,
+                code,
+                title,
+                "POST /auth/totp/setup",
+            ));
+        }
+        Ok(Whole(live))
+    }
+}
+
 /// A JSON body of a known shape.
 ///
 /// # Security

@@ -14,6 +14,7 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
 
+mod account;
 mod answer;
 mod asked;
 mod health;
@@ -37,6 +38,22 @@ pub fn router(service: Arc<Service>) -> Router {
         .route("/verify-2fa", post(sign_in::verify))
         .route("/api/auth/logout", post(sign_in::logout))
         .route("/api/dashboard", get(sign_in::dashboard))
+        .route("/api/setup", post(account::set_up))
+        .route("/auth/totp/setup", post(account::begin))
+        .route("/auth/totp/confirm", post(account::confirm))
+        .route("/auth/totp/verify-setup", post(account::confirm))
+        .route("/api/auth/totp/setup", post(account::begin))
+        .route("/api/auth/totp/confirm", post(account::confirm))
+        .route("/api/factors", get(account::factors))
+        .route("/api/factors/{id}/remove", post(account::remove_factor))
+        .route("/api/backup-codes", post(account::backup_codes))
+        .route("/api/sessions", get(account::sessions))
+        .route("/api/sessions/end-others", post(account::end_others))
+        .route(
+            "/api/sessions/{id}",
+            post(account::name_session).delete(account::end_session),
+        )
+        .route("/api/password", post(account::password))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .fallback(answer::not_found)

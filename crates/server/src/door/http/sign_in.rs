@@ -14,7 +14,7 @@ use countersign_auth::command::session::Which;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::asked::{Asked, BROWSER_COOKIE, Body, Signed};
+use super::asked::{Asked, BROWSER_COOKIE, Body, Signed, Whole};
 use super::{Shared, answer};
 
 /// A name and a password.
@@ -126,7 +126,7 @@ pub(super) fn clock_not_set() -> Response {
 }
 
 /// Answers a completed sign-in, and makes the browser known.
-fn opened(signed_in: &SignedIn) -> Response {
+pub(super) fn opened(signed_in: &SignedIn) -> Response {
     let token = signed_in.session.expose();
     let body = Opened {
         status: "success",
@@ -187,11 +187,7 @@ struct Counters {
 }
 
 /// `GET /api/dashboard`.
-pub(super) async fn dashboard(State(service): State<Shared>, Signed(live): Signed) -> Response {
-    if live.session.level == countersign_auth::session::Level::One && service.policy().second_factor_required
-    {
-        return enrolment_due();
-    }
+pub(super) async fn dashboard(State(service): State<Shared>, Whole(live): Whole) -> Response {
     match service.view(&live.session.account).await {
         Err(failure) => answer::failed(&failure),
         Ok(None) => answer::plain_error(
@@ -211,15 +207,4 @@ pub(super) async fn dashboard(State(service): State<Shared>, Signed(live): Signe
         })
         .into_response(),
     }
-}
-
-/// The session may do nothing but enrol a second factor.
-pub(super) fn enrolment_due() -> Response {
-    let title = "A second factor must be enrolled first";
-    answer::problem(
-        StatusCode::FORBIDDEN,
-        "second_factor_enrolment_required",
-        title,
-        "POST /auth/totp/setup",
-    )
 }
