@@ -77,7 +77,7 @@ impl Asker {
     }
 
     /// Writes down what is only in memory.
-    fn close(self) -> Result<(), Failed> {
+    pub(crate) fn close(self) -> Result<(), Failed> {
         match self {
             Asker::Socket(_) => Ok(()),
             Asker::Own(own) => {

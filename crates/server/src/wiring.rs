@@ -181,7 +181,11 @@ impl Installation {
     /// [`OpenError`].
     pub async fn close(self) -> Result<(), OpenError> {
         let checkpoint = self.service.wind_up().await.map_err(OpenError::Service)?;
-        write_checkpoint(&self.folder, &checkpoint)
+        write_checkpoint(&self.folder, &checkpoint)?;
+        if let Some(service) = Arc::into_inner(self.service) {
+            service.end();
+        }
+        Ok(())
     }
 
     /// Whether a data folder is held by a running server.
@@ -293,6 +297,7 @@ where
         .note(vec![server_event(Act::ServerStop)])
         .await
         .map_err(OpenError::Service)?;
+    drop(service);
     let _ = std::fs::remove_file(installation.folder.control());
     installation.close().await
 }

@@ -108,7 +108,7 @@ fn each_entry(folder: &Data, mut show: impl FnMut(Entry)) -> Result<(), Failed> 
             entries.into_iter().for_each(&mut show);
         }
     }
-    Ok(())
+    asker.close()
 }
 
 fn line(entry: &Entry) -> String {

@@ -122,11 +122,12 @@ fn list(common: &Common) -> Result<(), Failed> {
     for user in users {
         let state = if user.disabled { "disabled" } else { "enabled" };
         let (factors, sessions) = (user.second_factors, user.sessions);
-        data(format_args!(
-            "{}  {state}  second factors {factors}  sessions {sessions}  {}",
-            user.name,
-            user.groups.join(",")
-        ));
+        let groups = user.groups.join(",");
+        let line = format!(
+            "{}  {state}  second factors {factors}  sessions {sessions}  {groups}",
+            user.name
+        );
+        data(line.trim_end());
     }
     Ok(())
 }

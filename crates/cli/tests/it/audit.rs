@@ -24,6 +24,10 @@ fn history(data: &Path) -> u64 {
         assert_eq!(status, 401);
     }
     server.stop();
+    assert!(
+        !data.join("countersign.db-wal").exists(),
+        "an orderly stop leaves one whole file"
+    );
     audit(data).len() as u64
 }
 

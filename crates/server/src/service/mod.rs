@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, RwLock};
+use std::thread::JoinHandle;
 
 use countersign_auth::command::{code, enrol, password, session, ticket, upkeep};
 use countersign_auth::event::{Act, Event, Origin, Reason};
@@ -42,6 +43,7 @@ const ACTIVITY_MAX: usize = 65_536;
 /// Everything that answers requests. Cheap to share.
 pub struct Service {
     committer: Committer,
+    thread: JoinHandle<()>,
     store: Arc<dyn Store>,
     hashing: hashing::Hashing,
     clock: Arc<clock::ClockGuard>,
@@ -145,9 +147,10 @@ impl Service {
             node: parts.node,
             committed: Box::new(committed),
         };
-        let (committer, _) = Committer::start(desk)?;
+        let (committer, thread) = Committer::start(desk)?;
         Ok(Service {
             committer,
+            thread,
             store: parts.store,
             hashing: parts.hashing,
             clock: parts.clock,
@@ -157,6 +160,17 @@ impl Service {
             activity,
             refusals: refusals::Refusals::default(),
         })
+    }
+
+    /// Ends the committer and with it the last use of the store.
+    pub fn end(self) {
+        let Service {
+            committer, thread, ..
+        } = self;
+        drop(committer);
+        if thread.join().is_err() {
+            tracing::error!("the committer had panicked");
+        }
     }
 
     /// The operator's numbers.

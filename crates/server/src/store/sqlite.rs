@@ -28,8 +28,9 @@ const NOTE_VERSION: &str = "version";
 /// A database in one file.
 pub struct Sqlite {
     path: std::path::PathBuf,
-    writer: Mutex<Connection>,
+    /// Closed before the writer, so that the writer is the last and leaves one whole file.
     readers: Mutex<Vec<Connection>>,
+    writer: Mutex<Connection>,
 }
 
 impl Sqlite {

@@ -3,7 +3,7 @@
 //! Knows: routes, statuses and headers. Must never know: why a sign-in was refused beyond what it says
 //! outwardly.
 //!
-//! Read next: [`sign_in`] for the API of a sign-in, [`listen`] for how connections are bounded.
+//! Read next: `sign_in` for the API of a sign-in, [`listen`] for how connections are bounded.
 
 use std::sync::Arc;
 
