@@ -1,0 +1,358 @@
+//! What every store must do, from one source for all of them.
+
+use std::sync::Arc;
+
+use countersign_auth::event::{Act, Ending, Event};
+use countersign_auth::id::Digest;
+use countersign_auth::name::Name;
+use countersign_auth::record::{Account, Challenge, Key, Record};
+use countersign_auth::rule::Change;
+use countersign_core::time::UnixSeconds;
+use countersign_server::service::audit::{Head, extend, verify};
+use countersign_server::store::memory::Memory;
+use countersign_server::store::sqlite::Sqlite;
+use countersign_server::store::{Batch, Fate, Kind, NOTE_HIGH_WATER, Part, Store};
+
+use crate::world::{Folder, keys, origin};
+
+fn account(name: &str, sign_ins: u64) -> (Key, Record) {
+    let name = Name::from_ascii(name).expect("a name");
+    let mut account = Account::new(name.clone(), UnixSeconds(1));
+    account.sign_ins = sign_ins;
+    (Key::Account(name), Record::Account(account))
+}
+
+fn challenge(token: &str, expires_at: u64) -> (Key, Record) {
+    let account = Name::from_ascii("alice").expect("a name");
+    let (created_at, expires_at) = (UnixSeconds(1), UnixSeconds(expires_at));
+    let record = Challenge {
+        account,
+        created_at,
+        expires_at,
+        wrong_codes: 0,
+    };
+    (Key::Challenge(Digest::of(token)), Record::Challenge(record))
+}
+
+fn event() -> Change {
+    Change::Audit(Event::plain(
+        Act::ServerStart,
+        Ending::Success,
+        &origin("192.0.2.1"),
+    ))
+}
+
+fn put((key, record): (Key, Record)) -> Change {
+    Change::Put(key, record)
+}
+
+/// A decision upon keys as they stand in the store now.
+fn decided(store: &dyn Store, keys: &[&Key], changes: Vec<Change>) -> Part {
+    let keys: Vec<Key> = keys.iter().map(|key| (*key).clone()).collect();
+    let versions = store
+        .load(&keys)
+        .expect("the store works")
+        .into_iter()
+        .map(|stored| stored.version);
+    Part {
+        reads: keys.iter().cloned().zip(versions).collect(),
+        changes,
+    }
+}
+
+fn commit(store: &dyn Store, parts: Vec<Part>) -> Vec<Fate> {
+    let ring = keys();
+    let last = store.audit_heads().expect("the store works").into_iter().next();
+    let mut head = last.map_or(Head::START, |row| Head {
+        number: row.number,
+        mac: row.mac,
+    });
+    let now = UnixSeconds(1000);
+    let batch = Batch { parts, now };
+    store
+        .commit(&batch, &mut |events| extend(&mut head, "n1", now, events, &ring))
+        .expect("the store works")
+}
+
+fn record_of(store: &dyn Store, key: &Key) -> Option<Record> {
+    let stored = store.load(std::slice::from_ref(key)).expect("the store works");
+    stored.into_iter().next().expect("one answer a key").record
+}
+
+fn reads_what_was_written_under_rising_versions(store: &dyn Store) {
+    let (key, first) = account("alice", 1);
+    assert_eq!(record_of(store, &key), None);
+    assert_eq!(
+        commit(
+            store,
+            vec![decided(
+                store,
+                &[&key],
+                vec![Change::Put(key.clone(), first.clone())]
+            )]
+        ),
+        [Fate::Committed]
+    );
+    assert_eq!(record_of(store, &key), Some(first));
+    let before = store.load(std::slice::from_ref(&key)).expect("it works")[0].version;
+    let (_, second) = account("alice", 2);
+    commit(
+        store,
+        vec![decided(
+            store,
+            &[&key],
+            vec![Change::Put(key.clone(), second.clone())],
+        )],
+    );
+    assert_eq!(record_of(store, &key), Some(second));
+    assert!(store.load(std::slice::from_ref(&key)).expect("it works")[0].version > before);
+}
+
+fn decision_upon_what_changed_is_lost_and_changes_nothing(store: &dyn Store) {
+    let (key, first) = account("alice", 1);
+    let stale = decided(
+        store,
+        &[&key],
+        vec![put(account("alice", 7)), put(account("mallory", 1)), event()],
+    );
+    commit(
+        store,
+        vec![decided(
+            store,
+            &[&key],
+            vec![Change::Put(key.clone(), first.clone())],
+        )],
+    );
+    let audited = store.audit("n1", 0, 10).expect("it works").len();
+    assert_eq!(commit(store, vec![stale]), [Fate::Lost]);
+    assert_eq!(record_of(store, &key), Some(first));
+    assert_eq!(record_of(store, &account("mallory", 1).0), None);
+    assert_eq!(store.audit("n1", 0, 10).expect("it works").len(), audited);
+}
+
+fn deleted_and_recreated_record_never_has_an_old_version(store: &dyn Store) {
+    let (key, record) = account("alice", 1);
+    commit(
+        store,
+        vec![decided(
+            store,
+            &[&key],
+            vec![Change::Put(key.clone(), record.clone())],
+        )],
+    );
+    let stale = decided(store, &[&key], vec![put(account("alice", 9))]);
+    commit(
+        store,
+        vec![decided(store, &[&key], vec![Change::Delete(key.clone())])],
+    );
+    commit(
+        store,
+        vec![decided(store, &[&key], vec![Change::Put(key.clone(), record)])],
+    );
+    assert_eq!(commit(store, vec![stale]), [Fate::Lost]);
+}
+
+fn loser_takes_with_it_whatever_was_decided_upon_its_changes(store: &dyn Store) {
+    let (alice, bob, carol) = (account("alice", 1).0, account("bob", 1).0, account("carol", 1).0);
+    let first = decided(store, &[&alice, &bob], vec![put(account("bob", 1))]);
+    let upon_it = decided(store, &[&bob, &carol], vec![put(account("carol", 1))]);
+    let apart = decided(store, &[], vec![put(challenge("apart", 2000))]);
+    commit(
+        store,
+        vec![decided(store, &[&alice], vec![put(account("alice", 5))])],
+    );
+    assert_eq!(
+        commit(store, vec![first, upon_it, apart]),
+        [Fate::Lost, Fate::Lost, Fate::Committed]
+    );
+    assert_eq!(record_of(store, &carol), None);
+    assert!(record_of(store, &challenge("apart", 2000).0).is_some());
+}
+
+fn decisions_of_one_batch_see_each_other(store: &dyn Store) {
+    let key = account("alice", 1).0;
+    let first = decided(store, &[&key], vec![put(account("alice", 1)), event()]);
+    let second = decided(store, &[&key], vec![put(account("alice", 2)), event()]);
+    assert_eq!(
+        commit(store, vec![first, second]),
+        [Fate::Committed, Fate::Committed]
+    );
+    assert_eq!(record_of(store, &key), Some(account("alice", 2).1));
+}
+
+fn lists_and_expires_by_page(store: &dyn Store) {
+    let names = ["carol", "alice", "bob"];
+    let parts = names
+        .iter()
+        .map(|name| decided(store, &[], vec![put(account(name, 1))]))
+        .collect();
+    commit(store, parts);
+    let page = |after: &str, limit| {
+        let page = store
+            .list(Kind::Account, after, limit)
+            .expect("it works")
+            .into_iter();
+        page.map(|(key, _)| key).collect::<Vec<_>>()
+    };
+    assert_eq!(page("", 2), [account("alice", 1).0, account("bob", 1).0]);
+    assert_eq!(page("bob", 2), [account("carol", 1).0]);
+    let parts = [("over", 999), ("now", 1000), ("later", 1001)]
+        .map(|(token, at)| decided(store, &[], vec![put(challenge(token, at))]));
+    commit(store, parts.to_vec());
+    let mut over = store.expired(UnixSeconds(1000), 10).expect("it works");
+    over.sort();
+    let mut expected = vec![challenge("over", 0).0, challenge("now", 0).0];
+    expected.sort();
+    assert_eq!(over, expected);
+    assert_eq!(
+        store.expired(UnixSeconds(1000), 1).expect("it works").len(),
+        1,
+        "a page is bounded"
+    );
+}
+
+fn audit_is_numbered_without_gaps_and_whole(store: &dyn Store) {
+    for _ in 0..5 {
+        let parts = (0..7).map(|_| decided(store, &[], vec![event()])).collect();
+        commit(store, parts);
+    }
+    let rows = store.audit("n1", 30, 100).expect("it works");
+    assert_eq!(
+        rows.iter().map(|row| row.number).collect::<Vec<_>>(),
+        [31, 32, 33, 34, 35]
+    );
+    assert_eq!(store.audit_heads().expect("it works").len(), 1);
+    assert_eq!(verify(store, &keys(), None), Ok((35, Vec::new())));
+}
+
+fn notes_are_kept_and_the_highest_time_only_rises(store: &dyn Store) {
+    assert_eq!(store.note("colour"), Ok(None));
+    store.set_note("colour", "green").expect("it works");
+    assert_eq!(store.note("colour"), Ok(Some("green".into())));
+    commit(store, vec![decided(store, &[], vec![event()])]);
+    assert_eq!(store.note(NOTE_HIGH_WATER), Ok(Some("1000".into())));
+    let batch = Batch {
+        parts: vec![decided(store, &[], vec![put(challenge("x", 1))])],
+        now: UnixSeconds(500),
+    };
+    assert_eq!(
+        store.commit(&batch, &mut |_| Vec::new()),
+        Ok(vec![Fate::Committed])
+    );
+    assert_eq!(store.note(NOTE_HIGH_WATER), Ok(Some("1000".into())));
+}
+
+fn crossing_committers_do_not_block_each_other_and_one_of_them_wins(store: &dyn Store) {
+    let (alice, bob) = (account("alice", 1).0, account("bob", 1).0);
+    for round in 0..50 {
+        let one = decided(
+            store,
+            &[&alice, &bob],
+            vec![put(account("alice", round)), put(account("bob", round))],
+        );
+        let other = decided(
+            store,
+            &[&bob, &alice],
+            vec![
+                put(account("bob", round + 100)),
+                put(account("alice", round + 100)),
+            ],
+        );
+        let batch = |part| Batch {
+            parts: vec![part],
+            now: UnixSeconds(1000),
+        };
+        let (one, other) = (batch(one), batch(other));
+        let fates = std::thread::scope(|scope| {
+            let run = |batch: Batch| move || store.commit(&batch, &mut |_| Vec::new()).expect("it works");
+            let running = [scope.spawn(run(one)), scope.spawn(run(other))];
+            running
+                .map(|thread| thread.join().expect("no thread panics"))
+                .concat()
+        });
+        let winners = fates.iter().filter(|fate| **fate == Fate::Committed).count();
+        assert_eq!(winners, 1, "round {round}: {fates:?}");
+    }
+}
+
+/// Every rule, each on a fresh store.
+const SUITE: [(&str, fn(&dyn Store)); 9] = [
+    (
+        "reads what was written",
+        reads_what_was_written_under_rising_versions,
+    ),
+    (
+        "stale decisions are lost",
+        decision_upon_what_changed_is_lost_and_changes_nothing,
+    ),
+    (
+        "no version twice",
+        deleted_and_recreated_record_never_has_an_old_version,
+    ),
+    (
+        "losers taint",
+        loser_takes_with_it_whatever_was_decided_upon_its_changes,
+    ),
+    ("batches see themselves", decisions_of_one_batch_see_each_other),
+    ("pages", lists_and_expires_by_page),
+    ("audit", audit_is_numbered_without_gaps_and_whole),
+    ("notes", notes_are_kept_and_the_highest_time_only_rises),
+    (
+        "crossing committers",
+        crossing_committers_do_not_block_each_other_and_one_of_them_wins,
+    ),
+];
+
+#[test]
+fn memory_store_conforms() {
+    for (_, rule) in SUITE {
+        rule(&Memory::default());
+    }
+}
+
+#[test]
+fn embedded_store_conforms() {
+    for (name, rule) in SUITE {
+        let folder = Folder::fresh();
+        println!("{name}");
+        rule(&Sqlite::open(&folder.path().join("conformance.db")).expect("the store opens"));
+    }
+}
+
+#[test]
+fn embedded_store_keeps_everything_when_it_is_opened_again() {
+    let folder = Folder::fresh();
+    let path = folder.path().join("kept.db");
+    let (key, record) = account("alice", 3);
+    {
+        let store = Sqlite::open(&path).expect("the store opens");
+        commit(
+            &store,
+            vec![decided(
+                &store,
+                &[&key],
+                vec![put((key.clone(), record.clone())), event()],
+            )],
+        );
+    }
+    let store = Arc::new(Sqlite::open(&path).expect("the store opens"));
+    assert_eq!(record_of(&*store, &key), Some(record));
+    assert_eq!(verify(&*store, &keys(), None), Ok((1, Vec::new())));
+}
+
+#[test]
+fn embedded_store_refuses_a_database_of_a_newer_version() {
+    let folder = Folder::fresh();
+    let path = folder.path().join("newer.db");
+    drop(Sqlite::open(&path).expect("the store opens"));
+    let newer = rusqlite::Connection::open(&path).expect("it opens");
+    newer
+        .pragma_update(None, "user_version", 999)
+        .expect("it can be set");
+    drop(newer);
+    let refused = Sqlite::open(&path)
+        .err()
+        .map(|error| error.to_string())
+        .unwrap_or_default();
+    assert!(refused.contains("version 999"), "{refused}");
+}

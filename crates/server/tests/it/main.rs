@@ -1,0 +1,5 @@
+//! The service over real stores, with a clock that the tests move.
+
+mod conformance;
+mod races;
+mod world;
