@@ -2,5 +2,6 @@
 
 mod account;
 mod audit;
+mod pages;
 mod sign_in;
 mod world;

@@ -1,4 +1,5 @@
-//! One code, many hands: however many present it at once, it opens one session; however many guess, five are looked at.
+//! One code, many hands: however many present it at once, it opens one session; however many guess, five are
+//! looked at.
 
 use std::sync::Arc;
 
@@ -103,7 +104,8 @@ async fn two_committers_on_one_store_accept_a_code_once() {
     }
 }
 
-/// The same store under a second node's name in the audit; see [`countersign_server::store`] for what it forwards.
+/// The same store under a second node's name in the audit; see [`countersign_server::store`] for what it
+/// forwards.
 struct Forwarding(Arc<dyn Store>);
 
 impl Store for Forwarding {

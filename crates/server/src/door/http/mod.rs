@@ -19,6 +19,7 @@ mod answer;
 mod asked;
 mod health;
 pub mod listen;
+mod pages;
 mod sign_in;
 
 use crate::service::Service;
@@ -56,6 +57,7 @@ pub fn router(service: Arc<Service>) -> Router {
         .route("/api/password", post(account::password))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .merge(pages::routes())
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::wrong_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
