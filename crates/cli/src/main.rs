@@ -28,12 +28,16 @@ struct Arguments {
 enum Command {
     /// Serve; what happens when no command is given
     Serve(command::serve::Serve),
+    /// Make the first administrator without a browser
+    Init(command::first::Init),
+    /// Print a new link that sets up the first administrator
+    SetupLink(command::first::SetupLink),
+    /// Let an administrator who lost a factor begin anew
+    Admin(command::first::Admin),
     /// Add, list, disable, enable, reset and unlock accounts
     User(command::user::User),
     /// Generate a one-time code, as an authenticator would
     Code(command::code::Code),
-    /// Issue a link by which the first administrator is set up
-    SetupLink(command::setup_link::SetupLink),
     /// Read, export and verify the audit
     Audit(command::audit::Audit),
     /// See what is thought of the clock, and accept it
@@ -54,9 +58,11 @@ fn run(command: Option<Command>) -> Result<(), Failed> {
     match command {
         None => command::serve::Serve::default().run(),
         Some(Command::Serve(serve)) => serve.run(),
+        Some(Command::Init(init)) => init.run(),
+        Some(Command::SetupLink(link)) => link.run(),
+        Some(Command::Admin(admin)) => admin.run(),
         Some(Command::User(user)) => user.run(),
         Some(Command::Code(code)) => code.run(),
-        Some(Command::SetupLink(setup_link)) => setup_link.run(),
         Some(Command::Audit(audit)) => audit.run(),
         Some(Command::Clock(clock)) => clock.run(),
     }

@@ -22,6 +22,11 @@ pub(crate) enum Failed {
 }
 
 impl Failed {
+    /// Whatever stood in the way of reaching or using something.
+    pub(crate) fn unavailable(error: impl Display) -> Failed {
+        Failed::Unavailable(error.to_string())
+    }
+
     /// The exit code.
     pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(match self {

@@ -3,6 +3,6 @@
 pub(crate) mod audit;
 pub(crate) mod clock;
 pub(crate) mod code;
+pub(crate) mod first;
 pub(crate) mod serve;
-pub(crate) mod setup_link;
 pub(crate) mod user;

@@ -2,5 +2,6 @@
 
 mod account;
 mod audit;
+mod first;
 mod sign_in;
 mod world;
