@@ -36,6 +36,8 @@ enum Command {
     Admin(command::first::Admin),
     /// Add, list, disable, enable, reset and unlock accounts
     User(command::user::User),
+    /// List, rotate and forget the keys that secrets are sealed under
+    Key(command::key::Key),
     /// Generate a one-time code, as an authenticator would
     Code(command::code::Code),
     /// Read, export and verify the audit
@@ -62,6 +64,7 @@ fn run(command: Option<Command>) -> Result<(), Failed> {
         Some(Command::SetupLink(link)) => link.run(),
         Some(Command::Admin(admin)) => admin.run(),
         Some(Command::User(user)) => user.run(),
+        Some(Command::Key(key)) => key.run(),
         Some(Command::Code(code)) => code.run(),
         Some(Command::Audit(audit)) => audit.run(),
         Some(Command::Clock(clock)) => clock.run(),

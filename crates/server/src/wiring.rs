@@ -24,7 +24,7 @@ use crate::edge::certificate::{self, Authority, Served};
 use crate::edge::clock::SystemClock;
 use crate::edge::entropy::SystemEntropy;
 use crate::edge::folder::{Folder, Lock, read_optional, write_private};
-use crate::edge::ring;
+use crate::edge::ring::{self, RingFile};
 use crate::service::audit::Checkpoint;
 use crate::service::clock::{Clock, ClockGuard};
 use crate::service::hashing::{Cost, Hashing};
@@ -98,7 +98,7 @@ pub enum OpenError {
     /// The key ring is damaged.
     Ring(ring::RingError),
     /// The key ring is not the one the database was written with.
-    OtherRing,
+    OtherRing(PathBuf),
     /// The store can't be used.
     Store(StoreError),
     /// The service could not do what a start takes.
@@ -111,20 +111,27 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             OpenError::Io(what, error) => write!(f, "{what}: {error}"),
-            OpenError::Locked => f.write_str("another countersign process uses this data folder; stop it first"),
+            OpenError::Locked => {
+                f.write_str("another countersign process uses this data folder; stop it first")
+            }
             OpenError::NoRing(path) => write!(
                 f,
                 "there is a database but no key ring at {}; restore the ring's backup, or move the database away",
                 path.display()
             ),
             OpenError::Ring(error) => error.fmt(f),
-            OpenError::OtherRing => f.write_str(
-                "the key ring is not the one this database was written with; restore the ring that belongs to it",
+            OpenError::OtherRing(path) => write!(
+                f,
+                "the key ring at {} is not the one this database was written with; restore the ring that belongs to it",
+                path.display()
             ),
             OpenError::Store(error) => error.fmt(f),
             OpenError::Service(failure) => failure.fmt(f),
             OpenError::PlainOffLoopback(address) => {
-                write!(f, "without TLS only a loopback address is served, and {address} is not one; leave `tls` on")
+                write!(
+                    f,
+                    "without TLS only a loopback address is served, and {address} is not one; leave `tls` on"
+                )
             }
         }
     }
@@ -157,7 +164,7 @@ impl Installation {
             None => store
                 .set_note(NOTE_RING, &keys.fingerprint())
                 .map_err(OpenError::Store)?,
-            Some(known) if known != keys.fingerprint() => return Err(OpenError::OtherRing),
+            Some(known) if known != keys.fingerprint() => return Err(OpenError::OtherRing(folder.ring())),
             Some(_) => {}
         }
         let high_water = store.note(NOTE_HIGH_WATER).map_err(OpenError::Store)?;
@@ -191,7 +198,8 @@ impl Installation {
 
     /// Answers operators, with links that begin with `links`.
     fn operator(&self, links: String) -> Operator {
-        Operator::new(self.service.clone(), links)
+        let ring = RingFile::at(self.folder.ring());
+        Operator::new(self.service.clone(), links, Box::new(ring))
     }
 
     /// Answers operators while no server runs.

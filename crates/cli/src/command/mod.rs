@@ -4,5 +4,6 @@ pub(crate) mod audit;
 pub(crate) mod clock;
 pub(crate) mod code;
 pub(crate) mod first;
+pub(crate) mod key;
 pub(crate) mod serve;
 pub(crate) mod user;

@@ -3,5 +3,6 @@
 mod account;
 mod audit;
 mod first;
+mod keys;
 mod sign_in;
 mod world;

@@ -4,6 +4,8 @@
 //! One connection writes, several read beside it.
 
 use std::collections::BTreeMap;
+use std::fs::{OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -39,6 +41,7 @@ impl Sqlite {
     /// # Errors
     /// [`StoreError::Unavailable`] also when a newer version of Countersign has written to it.
     pub fn open(path: &Path) -> Result<Sqlite, StoreError> {
+        make_private(path)?;
         let mut writer = Connection::open(path).map_err(unavailable)?;
         prepare(&writer)?;
         writer
@@ -88,6 +91,18 @@ impl Sqlite {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// Makes the file readable by its owner alone; the log and index beside it take its mode.
+fn make_private(path: &Path) -> Result<(), StoreError> {
+    let made = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .and_then(|file| file.set_permissions(Permissions::from_mode(0o600)));
+    made.map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))
 }
 
 fn prepare(connection: &Connection) -> Result<(), StoreError> {

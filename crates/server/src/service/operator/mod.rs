@@ -13,12 +13,14 @@ use zeroize::Zeroizing;
 
 mod accounts;
 mod audit;
+mod keys;
 
 use super::audit::Checkpoint;
 use super::{Failure, Service};
 pub use accounts::{User, UserAdded, is_sound, uri};
 pub(super) use accounts::{each_account, failures_since_sign_in};
 pub use audit::Entry;
+pub use keys::{KeyUse, RingKeeper};
 
 /// What an operator can ask.
 #[derive(Clone, Serialize, Deserialize)]
@@ -88,6 +90,20 @@ pub enum Ask {
         /// What the chains must still hold.
         checkpoint: Option<Checkpoint>,
     },
+    /// The sealing keys and what depends on them.
+    KeyList,
+    /// Add a sealing key; what is sealed from now on is sealed under it.
+    KeyRotate,
+    /// Seal a page of accounts under the current key.
+    KeyReseal {
+        /// Name of the account after which to begin.
+        after: String,
+    },
+    /// Forget a sealing key that nothing depends on.
+    KeyForget {
+        /// Its id.
+        id: String,
+    },
     /// Believe the clock as it stands.
     ClockAccept,
     /// Whether requests can be answered.
@@ -122,6 +138,27 @@ pub enum Reply {
         entries: u64,
         /// What is damaged, a sentence each; empty when all is whole.
         damages: Vec<String>,
+    },
+    /// The sealing keys, oldest first.
+    Keys {
+        /// The keys.
+        keys: Vec<KeyUse>,
+        /// How many accounts there are.
+        accounts: u64,
+    },
+    /// A sealing key was added.
+    KeyAdded {
+        /// Its id.
+        id: String,
+    },
+    /// A page of accounts was sealed anew.
+    Resealed {
+        /// How many accounts were looked at.
+        accounts: u64,
+        /// How many secrets were sealed under another key before.
+        secrets: u64,
+        /// Where the next page begins; none after the last.
+        next: Option<String>,
     },
     /// How the server stands.
     Status {
@@ -170,12 +207,13 @@ pub struct Operator {
     service: Arc<Service>,
     /// The base of links, without a trailing slash.
     links: String,
+    ring: Box<dyn RingKeeper>,
 }
 
 impl Operator {
     /// Answers for a service whose pages stand under `links`.
-    pub fn new(service: Arc<Service>, links: String) -> Operator {
-        Operator { service, links }
+    pub fn new(service: Arc<Service>, links: String, ring: Box<dyn RingKeeper>) -> Operator {
+        Operator { service, links, ring }
     }
 
     /// Answers an operator; `who` goes into the audit.
@@ -208,6 +246,10 @@ impl Operator {
             Ask::AuditNodes => self.audit_nodes().await,
             Ask::AuditPage { node, after } => self.audit_page(node, after).await,
             Ask::AuditVerify { checkpoint } => self.audit_verify(checkpoint).await,
+            Ask::KeyList => self.list_keys().await,
+            Ask::KeyRotate => self.rotate_keys(origin).await,
+            Ask::KeyReseal { after } => self.reseal(after).await,
+            Ask::KeyForget { id } => self.forget_key(id, origin).await,
             Ask::ClockAccept => self.accept_clock(origin).await,
             Ask::Status => self.status().await,
         }
