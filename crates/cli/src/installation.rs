@@ -17,8 +17,8 @@ use zeroize::Zeroizing;
 use crate::command::serve::plan;
 use crate::out::{Failed, data};
 
-/// Time a running server gets to answer.
-const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
+/// Time a running server gets to answer; a copy of a large database is the longest it is asked for.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(1800);
 
 /// Which installation is meant.
 #[derive(Args, Clone)]

@@ -38,6 +38,10 @@ enum Command {
     User(command::user::User),
     /// List, rotate and forget the keys that secrets are sealed under
     Key(command::key::Key),
+    /// Write everything into one encrypted file, while the server runs
+    Backup(command::backup::Backup),
+    /// Restore a backup into an empty data folder
+    Restore(command::backup::Restore),
     /// Generate a one-time code, as an authenticator would
     Code(command::code::Code),
     /// Read, export and verify the audit
@@ -65,6 +69,8 @@ fn run(command: Option<Command>) -> Result<(), Failed> {
         Some(Command::Admin(admin)) => admin.run(),
         Some(Command::User(user)) => user.run(),
         Some(Command::Key(key)) => key.run(),
+        Some(Command::Backup(backup)) => backup.run(),
+        Some(Command::Restore(restore)) => restore.run(),
         Some(Command::Code(code)) => code.run(),
         Some(Command::Audit(audit)) => audit.run(),
         Some(Command::Clock(clock)) => clock.run(),

@@ -2,6 +2,7 @@
 
 mod account;
 mod audit;
+mod backup;
 mod first;
 mod keys;
 mod sign_in;

@@ -68,12 +68,7 @@ impl Sqlite {
             .pop();
         let reader = match kept {
             Some(reader) => reader,
-            None => {
-                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-                let reader = Connection::open_with_flags(&self.path, flags).map_err(unavailable)?;
-                prepare(&reader)?;
-                reader
-            }
+            None => self.reader()?,
         };
         let answer = read(&reader).map_err(unavailable);
         let mut readers = self
@@ -84,6 +79,13 @@ impl Sqlite {
             readers.push(reader);
         }
         answer
+    }
+
+    fn reader(&self) -> Result<Connection, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let reader = Connection::open_with_flags(&self.path, flags).map_err(unavailable)?;
+        prepare(&reader)?;
+        Ok(reader)
     }
 
     fn writer(&self) -> std::sync::MutexGuard<'_, Connection> {
@@ -364,6 +366,11 @@ impl Store for Sqlite {
         let text = file
             .to_str()
             .ok_or_else(|| StoreError::Unavailable("the copy's path is not UTF-8".into()))?;
-        self.read(|reader| reader.execute("VACUUM INTO ?1", params![text]).map(drop))
+        // On a connection of its own: it takes long, and nobody may wait for it.
+        let copier = self.reader()?;
+        copier
+            .execute("VACUUM INTO ?1", params![text])
+            .map(drop)
+            .map_err(unavailable)
     }
 }

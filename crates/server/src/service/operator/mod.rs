@@ -5,9 +5,10 @@
 //!
 //! Read next: [`Ask`] for what can be asked, then the file of its family.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use countersign_auth::event::{Door, Origin};
+use countersign_auth::event::{Act, Door, Ending, Event, Origin};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -103,6 +104,11 @@ pub enum Ask {
     KeyForget {
         /// Its id.
         id: String,
+    },
+    /// Copy the database to an empty file, for a backup.
+    Copy {
+        /// The file, inside the data folder.
+        file: PathBuf,
     },
     /// Believe the clock as it stands.
     ClockAccept,
@@ -250,6 +256,7 @@ impl Operator {
             Ask::KeyRotate => self.rotate_keys(origin).await,
             Ask::KeyReseal { after } => self.reseal(after).await,
             Ask::KeyForget { id } => self.forget_key(id, origin).await,
+            Ask::Copy { file } => self.copy(file, origin).await,
             Ask::ClockAccept => self.accept_clock(origin).await,
             Ask::Status => self.status().await,
         }
@@ -272,6 +279,17 @@ impl Operator {
     /// [`Failure`].
     pub async fn is_set_up(&self) -> Result<bool, Failure> {
         self.service.administrator_exists().await
+    }
+
+    /// Copies the database; the copy already says that it was made.
+    async fn copy(&self, file: PathBuf, origin: &Origin) -> Result<Reply, Failure> {
+        let event = Event::plain(Act::BackupMake, Ending::Success, origin);
+        self.service.note(vec![event]).await?;
+        let copied = self
+            .service
+            .read(move |store| store.copy_to(&file).map_err(Failure::Store))
+            .await;
+        copied.map(|()| Reply::Done)
     }
 
     fn ticket(&self, token: &countersign_auth::id::Token, expires_in: u32) -> Ticket {
