@@ -9,15 +9,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use countersign_server::service::operator::{Ask, Reply};
-use countersign_server::wiring::{Installation, OpenError};
+use countersign_server::service::operator::{Ask, Operator, Reply};
+use countersign_server::wiring::Installation;
+use tokio::runtime::Runtime;
 use zeroize::Zeroizing;
 
 use crate::command::serve::plan;
-use crate::out::Failed;
+use crate::out::{Failed, data};
 
-/// Time a running server gets to answer.
-const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
+/// Time a running server gets to answer; a copy of a large database is the longest it is asked for.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(1800);
 
 /// Which installation is meant.
 #[derive(Args, Clone)]
@@ -27,47 +28,69 @@ pub(crate) struct Data {
     pub(crate) data: PathBuf,
 }
 
-impl Data {
-    /// Has one request carried out.
-    pub(crate) fn ask(&self, ask: Ask) -> Result<Reply, Failed> {
-        let mut asker = self.asker()?;
-        let reply = asker.ask(ask);
-        asker.close()?;
-        reply
-    }
+/// What every command about an installation takes.
+#[derive(Args, Clone)]
+pub(crate) struct Common {
+    #[command(flatten)]
+    pub(crate) data: Data,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
 
-    /// Finds out who answers: the running server, or this process once it holds the folder.
-    pub(crate) fn asker(&self) -> Result<Asker, Failed> {
-        let unavailable = |error: OpenError| Failed::Unavailable(error.to_string());
-        if Installation::is_running(&self.data).map_err(unavailable)? {
-            return Ok(Asker::Socket(self.data.join("control.sock")));
+/// An installation that can be asked several times: the running server, or the folder held by this process.
+pub(crate) enum Desk {
+    Running(PathBuf),
+    Resting(Box<Resting>),
+}
+
+/// A folder held by this process.
+pub(crate) struct Resting {
+    runtime: Runtime,
+    installation: Installation,
+    operator: Operator,
+}
+
+impl Data {
+    /// Finds out who answers.
+    pub(crate) fn open(&self) -> Result<Desk, Failed> {
+        if Installation::is_running(&self.data).map_err(Failed::unavailable)? {
+            return Ok(Desk::Running(self.data.join("control.sock")));
         }
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
-            .map_err(|error| Failed::Unavailable(error.to_string()))?;
-        let installation = Installation::open(&plan(&self.data)).map_err(unavailable)?;
-        Ok(Asker::Own(Box::new((runtime, installation))))
+            .map_err(Failed::unavailable)?;
+        let plan = plan(&self.data);
+        let installation = Installation::open(&plan).map_err(Failed::unavailable)?;
+        let operator = installation.resting_operator(&plan);
+        Ok(Desk::Resting(Box::new(Resting {
+            runtime,
+            installation,
+            operator,
+        })))
+    }
+
+    /// Has one request carried out.
+    pub(crate) fn ask(&self, ask: Ask) -> Result<Reply, Failed> {
+        let desk = self.open()?;
+        let reply = desk.ask(&ask);
+        desk.close()?;
+        reply
     }
 }
 
-/// Who answers an operator's requests.
-pub(crate) enum Asker {
-    /// The running server, at its control socket.
-    Socket(PathBuf),
-    /// This process, which holds the folder.
-    Own(Box<(tokio::runtime::Runtime, Installation)>),
-}
-
-impl Asker {
+impl Desk {
     /// Has a request carried out.
-    pub(crate) fn ask(&mut self, ask: Ask) -> Result<Reply, Failed> {
+    pub(crate) fn ask(&self, ask: &Ask) -> Result<Reply, Failed> {
         let reply = match self {
-            Asker::Socket(path) => over_socket(path, &ask).map_err(|error| {
+            Desk::Running(socket) => over_socket(socket, ask).map_err(|error| {
                 Failed::Unavailable(format!("the running server can't be asked: {error}"))
             })?,
-            Asker::Own(own) => own.0.block_on(own.1.service.operate(ask, "command line")),
+            Desk::Resting(resting) => resting
+                .runtime
+                .block_on(resting.operator.answer(ask.clone(), "command line")),
         };
         match reply {
             Reply::Refused { why } => Err(Failed::Refused(why)),
@@ -76,14 +99,21 @@ impl Asker {
         }
     }
 
-    /// Writes down what is only in memory.
+    /// Leaves the folder as a server would.
     pub(crate) fn close(self) -> Result<(), Failed> {
         match self {
-            Asker::Socket(_) => Ok(()),
-            Asker::Own(own) => {
-                let (runtime, installation) = *own;
-                let closed = runtime.block_on(installation.close());
-                closed.map_err(|error| Failed::Unavailable(error.to_string()))
+            Desk::Running(_) => Ok(()),
+            Desk::Resting(resting) => {
+                let Resting {
+                    runtime,
+                    installation,
+                    operator,
+                } = *resting;
+                // The last to hold the service ends it.
+                drop(operator);
+                runtime
+                    .block_on(installation.close())
+                    .map_err(Failed::unavailable)
             }
         }
     }
@@ -112,4 +142,20 @@ pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<String>, Failed> {
     let kept = text.trim_end_matches(['\r', '\n']).len();
     text.truncate(kept);
     Ok(text)
+}
+
+impl Common {
+    /// Has one request carried out and prints its reply, as JSON or for people.
+    pub(crate) fn carry_out(&self, ask: Ask, show: fn(&Reply) -> Result<(), Failed>) -> Result<(), Failed> {
+        let reply = self.data.ask(ask)?;
+        if !self.json {
+            return show(&reply);
+        }
+        match &reply {
+            Reply::UserAdded(added) => data(serde_json::json!(added)),
+            Reply::Ticket(ticket) => data(serde_json::json!(ticket)),
+            other => return Err(crate::command::user::unexpected(other)),
+        }
+        Ok(())
+    }
 }

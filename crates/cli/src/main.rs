@@ -28,12 +28,22 @@ struct Arguments {
 enum Command {
     /// Serve; what happens when no command is given
     Serve(command::serve::Serve),
+    /// Make the first administrator without a browser
+    Init(command::first::Init),
+    /// Print a new link that sets up the first administrator
+    SetupLink(command::first::SetupLink),
+    /// Let an administrator who lost a factor begin anew
+    Admin(command::first::Admin),
     /// Add, list, disable, enable, reset and unlock accounts
     User(command::user::User),
+    /// List, rotate and forget the keys that secrets are sealed under
+    Key(command::key::Key),
+    /// Write everything into one encrypted file, while the server runs
+    Backup(command::backup::Backup),
+    /// Restore a backup into an empty data folder
+    Restore(command::backup::Restore),
     /// Generate a one-time code, as an authenticator would
     Code(command::code::Code),
-    /// Issue a link by which the first administrator is set up
-    SetupLink(command::setup_link::SetupLink),
     /// Read, export and verify the audit
     Audit(command::audit::Audit),
     /// See what is thought of the clock, and accept it
@@ -54,9 +64,14 @@ fn run(command: Option<Command>) -> Result<(), Failed> {
     match command {
         None => command::serve::Serve::default().run(),
         Some(Command::Serve(serve)) => serve.run(),
+        Some(Command::Init(init)) => init.run(),
+        Some(Command::SetupLink(link)) => link.run(),
+        Some(Command::Admin(admin)) => admin.run(),
         Some(Command::User(user)) => user.run(),
+        Some(Command::Key(key)) => key.run(),
+        Some(Command::Backup(backup)) => backup.run(),
+        Some(Command::Restore(restore)) => restore.run(),
         Some(Command::Code(code)) => code.run(),
-        Some(Command::SetupLink(setup_link)) => setup_link.run(),
         Some(Command::Audit(audit)) => audit.run(),
         Some(Command::Clock(clock)) => clock.run(),
     }

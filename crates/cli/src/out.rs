@@ -4,7 +4,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::fmt::Display;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 /// Why a command did not do what it was asked; each kind has its exit code.
@@ -22,6 +22,11 @@ pub(crate) enum Failed {
 }
 
 impl Failed {
+    /// Whatever stood in the way of reaching or using something.
+    pub(crate) fn unavailable(error: impl Display) -> Failed {
+        Failed::Unavailable(error.to_string())
+    }
+
     /// The exit code.
     pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(match self {
@@ -55,4 +60,45 @@ pub(crate) fn say(text: impl Display) {
 pub(crate) fn data(text: impl Display) {
     let mut stdout = std::io::stdout().lock();
     let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+}
+
+/// How far long work has come: one line on standard error that is written over, on a terminal only.
+pub(crate) struct Progress {
+    done: u64,
+    all: u64,
+    what: &'static str,
+    shown: bool,
+}
+
+impl Progress {
+    /// Nothing of so much is done.
+    pub(crate) fn over(all: u64, what: &'static str) -> Progress {
+        Progress {
+            done: 0,
+            all,
+            what,
+            shown: std::io::stderr().is_terminal(),
+        }
+    }
+
+    /// So much more is done.
+    pub(crate) fn advance(&mut self, by: u64) {
+        self.done += by;
+        if self.shown {
+            let percent = (self.done * 100).checked_div(self.all).unwrap_or(100).min(100);
+            eprint!(
+                "\r{percent:3} %  {} of {} {}",
+                self.done,
+                self.all.max(self.done),
+                self.what
+            );
+        }
+    }
+
+    /// Leaves the line.
+    pub(crate) fn end(self) {
+        if self.shown {
+            eprintln!();
+        }
+    }
 }

@@ -24,10 +24,11 @@ use crate::edge::certificate::{self, Authority, Served};
 use crate::edge::clock::SystemClock;
 use crate::edge::entropy::SystemEntropy;
 use crate::edge::folder::{Folder, Lock, read_optional, write_private};
-use crate::edge::ring;
+use crate::edge::ring::{self, RingFile};
 use crate::service::audit::Checkpoint;
 use crate::service::clock::{Clock, ClockGuard};
 use crate::service::hashing::{Cost, Hashing};
+use crate::service::operator::{Operator, Ticket};
 use crate::service::{Parts, Service};
 use crate::store::sqlite::Sqlite;
 use crate::store::{NOTE_HIGH_WATER, NOTE_RING, Store, StoreError};
@@ -53,6 +54,19 @@ pub struct Plan {
     pub hash_threads: usize,
     /// This node's name.
     pub node: String,
+    /// Whether a person watches the start and may be shown a set-up link.
+    pub attended: bool,
+}
+
+impl Plan {
+    /// The base of links: the operator's own, or this machine's at a port.
+    fn links(&self, port: u16) -> String {
+        let scheme = if self.tls == Tls::Off { "http" } else { "https" };
+        match &self.public_url {
+            Some(url) => url.clone(),
+            None => format!("{scheme}://localhost:{port}"),
+        }
+    }
 }
 
 /// How connections are secured.
@@ -84,7 +98,7 @@ pub enum OpenError {
     /// The key ring is damaged.
     Ring(ring::RingError),
     /// The key ring is not the one the database was written with.
-    OtherRing,
+    OtherRing(PathBuf),
     /// The store can't be used.
     Store(StoreError),
     /// The service could not do what a start takes.
@@ -97,20 +111,27 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             OpenError::Io(what, error) => write!(f, "{what}: {error}"),
-            OpenError::Locked => f.write_str("another countersign process uses this data folder; stop it first"),
+            OpenError::Locked => {
+                f.write_str("another countersign process uses this data folder; stop it first")
+            }
             OpenError::NoRing(path) => write!(
                 f,
                 "there is a database but no key ring at {}; restore the ring's backup, or move the database away",
                 path.display()
             ),
             OpenError::Ring(error) => error.fmt(f),
-            OpenError::OtherRing => f.write_str(
-                "the key ring is not the one this database was written with; restore the ring that belongs to it",
+            OpenError::OtherRing(path) => write!(
+                f,
+                "the key ring at {} is not the one this database was written with; restore the ring that belongs to it",
+                path.display()
             ),
             OpenError::Store(error) => error.fmt(f),
             OpenError::Service(failure) => failure.fmt(f),
             OpenError::PlainOffLoopback(address) => {
-                write!(f, "without TLS only a loopback address is served, and {address} is not one; leave `tls` on")
+                write!(
+                    f,
+                    "without TLS only a loopback address is served, and {address} is not one; leave `tls` on"
+                )
             }
         }
     }
@@ -143,7 +164,7 @@ impl Installation {
             None => store
                 .set_note(NOTE_RING, &keys.fingerprint())
                 .map_err(OpenError::Store)?,
-            Some(known) if known != keys.fingerprint() => return Err(OpenError::OtherRing),
+            Some(known) if known != keys.fingerprint() => return Err(OpenError::OtherRing(folder.ring())),
             Some(_) => {}
         }
         let high_water = store.note(NOTE_HIGH_WATER).map_err(OpenError::Store)?;
@@ -175,13 +196,24 @@ impl Installation {
         })
     }
 
+    /// Answers operators, with links that begin with `links`.
+    fn operator(&self, links: String) -> Operator {
+        let ring = RingFile::at(self.folder.ring());
+        Operator::new(self.service.clone(), links, Box::new(ring))
+    }
+
+    /// Answers operators while no server runs.
+    pub fn resting_operator(&self, plan: &Plan) -> Operator {
+        self.operator(plan.links(plan.listen.port()))
+    }
+
     /// Writes down what is only in memory, and the audit's checkpoint.
     ///
     /// # Errors
     /// [`OpenError`].
     pub async fn close(self) -> Result<(), OpenError> {
         let checkpoint = self.service.wind_up().await.map_err(OpenError::Service)?;
-        write_checkpoint(&self.folder, &checkpoint)?;
+        write_checkpoint(&self.folder, &self.service, &checkpoint).await?;
         if let Some(service) = Arc::into_inner(self.service) {
             service.end();
         }
@@ -218,16 +250,24 @@ fn open_ring(folder: &Folder) -> Result<KeyRing, OpenError> {
     ring::parse(&text).map_err(OpenError::Ring)
 }
 
-/// Writes the newest checkpoint; one that an audit has fallen behind is evidence, and is kept.
-fn write_checkpoint(folder: &Folder, checkpoint: &Checkpoint) -> Result<(), OpenError> {
+/// Writes the newest checkpoint; one that the audit no longer upholds is evidence, and is kept.
+async fn write_checkpoint(
+    folder: &Folder,
+    service: &Service,
+    checkpoint: &Checkpoint,
+) -> Result<(), OpenError> {
     let failed = |error| OpenError::Io("audit checkpoint", error);
-    let kept = read_optional(&folder.checkpoint()).map_err(failed)?;
-    let kept: Option<Checkpoint> = kept.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    if kept.is_some_and(|kept| !checkpoint.covers(&kept)) {
-        tracing::error!(
-            "the audit ends before its last checkpoint, which is kept; run `countersign audit verify`"
-        );
-        return Ok(());
+    if let Some(kept) = read_optional(&folder.checkpoint()).map_err(failed)? {
+        let upheld = match serde_json::from_slice(&kept) {
+            Ok(kept) => service.upholds(kept).await.map_err(OpenError::Service)?,
+            Err(_) => false,
+        };
+        if !upheld {
+            tracing::error!(
+                "the audit and its last checkpoint disagree, so that one is kept; run `countersign audit verify`"
+            );
+            return Ok(());
+        }
     }
     let text =
         serde_json::to_string_pretty(checkpoint).expect("a checkpoint holds nothing that JSON can't spell");
@@ -235,32 +275,32 @@ fn write_checkpoint(folder: &Folder, checkpoint: &Checkpoint) -> Result<(), Open
 }
 
 /// What a server says when it is ready.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Ready {
     /// Scheme, address and port.
     pub url: String,
     /// SHA-256 of the certificate to trust, in hexadecimal; empty without TLS.
     pub fingerprint: String,
-    /// The base of links.
-    pub public_url: String,
-    /// Whether nobody administers this installation yet.
-    pub needs_set_up: bool,
-    /// The service, to be asked for a set-up ticket where there is somebody to show it to.
-    pub service: Arc<Service>,
+    /// What is left to do before anybody can sign in.
+    pub setup: Setup,
+}
+
+/// Whether somebody administers this installation yet.
+#[derive(Clone, Debug)]
+pub enum Setup {
+    /// Somebody does.
+    Done,
+    /// Nobody does, and nobody watches who could be shown a link: none was issued.
+    Needed,
+    /// Nobody does; this link makes the first administrator.
+    Link(Ticket),
 }
 
 /// Serves until `stop`, calling `ready` once requests are answered.
 ///
 /// # Errors
 /// [`OpenError`].
-pub async fn serve<F>(
-    plan: Plan,
-    stop: CancellationToken,
-    ready: impl FnOnce(Ready) -> F,
-) -> Result<(), OpenError>
-where
-    F: Future<Output = ()>,
-{
+pub async fn serve(plan: Plan, stop: CancellationToken, ready: impl FnOnce(&Ready)) -> Result<(), OpenError> {
     if plan.tls == Tls::Off && !plan.listen.ip().is_loopback() {
         return Err(OpenError::PlainOffLoopback(plan.listen));
     }
@@ -281,7 +321,8 @@ where
         .map_err(|error| OpenError::Io("data folder", error))?;
 
     prove_audit(&service).await?;
-    let announced = announce(&plan, address, &secured, &service).await?;
+    let operator = Arc::new(installation.operator(plan.links(address.port())));
+    let announced = announce(&plan, address, &secured, &operator).await?;
     let upkeep = tokio::spawn(upkeep(
         plan.clone(),
         installation.folder.clone(),
@@ -289,8 +330,8 @@ where
         secured.swap(),
         stop.clone(),
     ));
-    let control = tokio::spawn(control::serve(control, owner, service.clone(), stop.clone()));
-    ready(announced).await;
+    let control = tokio::spawn(control::serve(control, owner, operator, stop.clone()));
+    ready(&announced);
     http::listen::serve(listener, secured.acceptor(), http::router(service.clone()), stop).await;
     let _ = tokio::join!(upkeep, control);
     service
@@ -381,19 +422,22 @@ async fn announce(
     plan: &Plan,
     address: SocketAddr,
     secured: &Secured,
-    service: &Arc<Service>,
+    operator: &Operator,
 ) -> Result<Ready, OpenError> {
     let scheme = if plan.tls == Tls::Off { "http" } else { "https" };
-    let needs_set_up = !service.administrator_exists().await.map_err(OpenError::Service)?;
+    let failed = OpenError::Service;
+    let setup = if plan.attended {
+        let link = operator.first_link().await.map_err(failed)?;
+        link.map_or(Setup::Done, Setup::Link)
+    } else if operator.is_set_up().await.map_err(failed)? {
+        Setup::Done
+    } else {
+        Setup::Needed
+    };
     Ok(Ready {
         url: format!("{scheme}://{address}"),
         fingerprint: secured.fingerprint.clone(),
-        public_url: plan
-            .public_url
-            .clone()
-            .unwrap_or_else(|| format!("{scheme}://localhost:{}", address.port())),
-        needs_set_up,
-        service: service.clone(),
+        setup,
     })
 }
 
@@ -420,7 +464,7 @@ async fn upkeep(
         if count % 2 == 0 {
             match service.every_minute().await {
                 Ok(checkpoint) => {
-                    if let Err(error) = write_checkpoint(&folder, &checkpoint) {
+                    if let Err(error) = write_checkpoint(&folder, &service, &checkpoint).await {
                         tracing::error!(%error, "the audit's checkpoint could not be written");
                     }
                 }

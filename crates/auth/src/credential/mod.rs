@@ -73,6 +73,14 @@ pub enum Credential {
 }
 
 impl Credential {
+    /// The id of the key that its secret is sealed under, where it keeps a secret.
+    pub fn key_id(&self) -> Option<&str> {
+        match self {
+            Credential::Totp(totp) => Some(totp.secret.key_id()),
+            Credential::Backup(_) => None,
+        }
+    }
+
     /// The provider that judges codes of this kind.
     pub fn provider(&mut self) -> &mut dyn Provider {
         match self {

@@ -88,15 +88,15 @@ impl Audit {
 }
 
 fn each_entry(folder: &Data, mut show: impl FnMut(Entry)) -> Result<(), Failed> {
-    let mut asker = folder.asker()?;
-    let nodes = match asker.ask(Ask::AuditNodes)? {
+    let desk = folder.open()?;
+    let nodes = match desk.ask(&Ask::AuditNodes)? {
         Reply::AuditNodes { nodes } => nodes,
         other => return Err(unexpected(&other)),
     };
     for node in nodes {
         let mut after = 0;
         loop {
-            let entries = match asker.ask(Ask::AuditPage {
+            let entries = match desk.ask(&Ask::AuditPage {
                 node: node.clone(),
                 after,
             })? {
@@ -108,7 +108,7 @@ fn each_entry(folder: &Data, mut show: impl FnMut(Entry)) -> Result<(), Failed> 
             entries.into_iter().for_each(&mut show);
         }
     }
-    asker.close()
+    desk.close()
 }
 
 fn line(entry: &Entry) -> String {

@@ -43,13 +43,21 @@ impl Clock {
                 other => Err(unexpected(&other)),
             },
             Action::Status { data: folder, json } => match folder.ask(Ask::Status)? {
-                Reply::Status { trouble } => {
+                Reply::Status {
+                    clock_doubted,
+                    trouble,
+                    now,
+                } => {
                     if json {
-                        data(json!({ "ready": trouble.is_none(), "trouble": trouble }));
+                        data(json!({ "ready": trouble.is_none(), "trouble": trouble, "now": now }));
                     } else if trouble.is_none() {
                         data("ready");
                     }
-                    trouble.map_or(Ok(()), |trouble| Err(Failed::Clock(trouble)))
+                    match trouble {
+                        None => Ok(()),
+                        Some(trouble) if clock_doubted => Err(Failed::Clock(trouble)),
+                        Some(trouble) => Err(Failed::Unavailable(trouble)),
+                    }
                 }
                 other => Err(unexpected(&other)),
             },

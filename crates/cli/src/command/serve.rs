@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use countersign_server::service::hashing::Cost;
-use countersign_server::service::operator::{Ask, Reply};
-use countersign_server::wiring::{self, Plan, Ready, Tls};
+use countersign_server::service::operator::Ticket;
+use countersign_server::wiring::{self, Plan, Ready, Setup, Tls};
 use fast_qr::QRBuilder;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -61,6 +61,7 @@ pub(crate) fn plan(data: &Path) -> Plan {
         cost: Cost::PRODUCTION,
         hash_threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         node: "main".into(),
+        attended: false,
     }
 }
 
@@ -90,6 +91,7 @@ impl Serve {
         let plan = Plan {
             listen: self.listen,
             tls,
+            attended: std::io::stderr().is_terminal(),
             ..plan(&self.data)
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -100,50 +102,43 @@ impl Serve {
         let served = runtime.block_on(async {
             let stop = CancellationToken::new();
             tokio::spawn(stop_on_signal(stop.clone()));
-            wiring::serve(plan, stop, |ready| announce(ready, folder)).await
+            wiring::serve(plan, stop, |ready| announce(ready, &folder)).await
         });
         served.map_err(|error| Failed::Unavailable(error.to_string()))
     }
 }
 
 /// One line for programs on standard output; the rest is for people, and a ticket only for a terminal.
-async fn announce(ready: Ready, folder: PathBuf) {
+fn announce(ready: &Ready, folder: &Path) {
     match ready.fingerprint.as_str() {
         "" => data(format_args!("listening {}", ready.url)),
         fingerprint => data(format_args!("listening {} sha256:{fingerprint}", ready.url)),
     }
-    if !ready.needs_set_up {
-        return;
-    }
-    if !std::io::stderr().is_terminal() {
-        say(format_args!(
+    match &ready.setup {
+        Setup::Done => {}
+        Setup::Needed => say(format_args!(
             "countersign: nobody administers this installation yet; run `countersign setup-link --data {}`",
             folder.display()
-        ));
-        return;
+        )),
+        Setup::Link(ticket) => invite(ticket, folder),
     }
-    let Reply::Ticket(ticket) = ready.service.operate(Ask::SetupLink, "terminal").await else {
-        return;
-    };
-    let link = setup_link(&ready.public_url, &ticket.ticket);
+}
+
+/// Shows the first administrator the way in.
+fn invite(ticket: &Ticket, folder: &Path) {
     say(format_args!(
         "Countersign {}  data {}",
         env!("CARGO_PKG_VERSION"),
         folder.display()
     ));
+    let minutes = ticket.expires_in / 60;
     say(format_args!(
-        "Set up the first administrator within {} minutes:",
-        ticket.expires_in / 60
+        "Set up the first administrator within {minutes} minutes:"
     ));
-    say(format_args!("  {link}"));
-    if let Ok(qr) = QRBuilder::new(link).build() {
+    say(format_args!("  {}", ticket.link));
+    if let Ok(qr) = QRBuilder::new(ticket.link.as_str()).build() {
         say(qr.to_str());
     }
-}
-
-/// The link that carries a ticket; in the fragment, so that no server's log ever sees it.
-pub(crate) fn setup_link(public_url: &str, ticket: &str) -> String {
-    format!("{public_url}/setup#{ticket}")
 }
 
 /// The log goes to standard error: text on a terminal, JSON lines elsewhere; `COUNTERSIGN_LOG` chooses what.

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use countersign_server::service::operator::{Ask, Reply, Ticket, UserAdded};
 use serde_json::json;
 
-use crate::installation::{Data, read_secret};
+use crate::installation::{Common, read_secret};
 use crate::out::{Failed, data, say};
 
 /// Manage accounts.
@@ -57,15 +57,6 @@ struct Named {
     common: Common,
 }
 
-#[derive(Args)]
-struct Common {
-    #[command(flatten)]
-    data: Data,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
-
 impl User {
     pub(crate) fn run(self) -> Result<(), Failed> {
         match self.action {
@@ -77,15 +68,13 @@ impl User {
                 common,
             } => {
                 let password = password_file.map(|path| read_secret(&path)).transpose()?;
-                match common.data.ask(Ask::UserAdd {
+                let ask = Ask::UserAdd {
                     name,
                     groups,
                     password,
                     totp,
-                })? {
-                    Reply::UserAdded(added) => show_added(&added, common.json),
-                    other => Err(unexpected(&other)),
-                }
+                };
+                common.carry_out(ask, show)
             }
             Action::List { common } => list(&common),
             Action::Disable(named) => named.manage(|name| Ask::UserDisable { name }),
@@ -132,11 +121,17 @@ fn list(common: &Common) -> Result<(), Failed> {
     Ok(())
 }
 
-fn show_added(added: &UserAdded, json: bool) -> Result<(), Failed> {
-    if json {
-        data(json!(added));
-        return Ok(());
+/// Shows an added account or a ticket to a person.
+pub(crate) fn show(reply: &Reply) -> Result<(), Failed> {
+    match reply {
+        Reply::UserAdded(added) => show_added(added),
+        Reply::Ticket(ticket) => show_ticket(ticket),
+        other => return Err(unexpected(other)),
     }
+    Ok(())
+}
+
+fn show_added(added: &UserAdded) {
     data(format_args!("name          {}", added.name));
     if let (Some(uri), Some(secret)) = (&added.otpauth_uri, &added.totp_secret) {
         data(format_args!("otpauth URI   {uri}"));
@@ -149,16 +144,12 @@ fn show_added(added: &UserAdded, json: bool) -> Result<(), Failed> {
         show_ticket(ticket);
     }
     say("These are shown once; hand them over on a channel you trust.");
-    Ok(())
 }
 
 fn show_ticket(ticket: &Ticket) {
-    data(format_args!(
-        "ticket        {}",
-        ticket.link.as_deref().unwrap_or(&ticket.ticket)
-    ));
+    data(format_args!("link          {}", ticket.link));
     say(format_args!(
-        "It works once, within {} minutes, at the server's page /setup.",
+        "It works once, within {} minutes.",
         ticket.expires_in / 60
     ));
 }

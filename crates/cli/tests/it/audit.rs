@@ -4,7 +4,7 @@ use std::path::Path;
 
 use countersign_testkit::SeededChance;
 use rusqlite::Connection;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::world::{Folder, PASSWORD, Person, Server, audit, countersign};
 
@@ -168,25 +168,22 @@ fn every_random_tampering_is_noticed() {
 }
 
 #[test]
-fn first_administrator_is_set_up_by_one_link_that_works_once() {
+fn cut_audit_is_still_named_after_it_has_grown_beyond_the_cut() {
     let folder = Folder::fresh();
     let data = folder.data();
-    let text = data.to_str().expect("UTF-8");
-    let ended = countersign(&["setup-link", "--json", "--data", text], "");
-    assert_eq!(ended.code, 0, "{}", ended.stderr);
-    let link: Value = serde_json::from_str(&ended.stdout).expect("JSON");
-    assert_eq!(link["expires_in"], json!(900));
-    let ticket = link["ticket"].as_str().expect("a ticket");
-    assert_eq!(
-        link["link"],
-        json!(format!("https://localhost:8443/setup#{ticket}"))
-    );
-    let server = Server::start(&data);
-    let ended = countersign(&["setup-link", "--data", text], "");
-    assert_eq!(
-        ended.code, 0,
-        "the running server issues links too: {}",
-        ended.stderr
-    );
-    server.stop();
+    let last = history(&data);
+    database(&data)
+        .execute("DELETE FROM audit WHERE number = ?1", [last as i64])
+        .expect("it runs");
+    for _ in 0..2 {
+        let log = Server::start(&data).stop();
+        assert!(
+            log.contains("countersign audit verify"),
+            "the server says so: {log}"
+        );
+    }
+    let (code, complaint) = verify(&data);
+    assert_eq!(code, 1);
+    let named = format!("audit entry {last} of node main is not the one that the checkpoint saw");
+    assert!(complaint.contains(&named), "{complaint}");
 }

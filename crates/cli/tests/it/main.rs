@@ -2,6 +2,9 @@
 
 mod account;
 mod audit;
+mod backup;
+mod first;
+mod keys;
 mod pages;
 mod sign_in;
 mod world;

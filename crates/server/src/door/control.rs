@@ -14,8 +14,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
-use crate::service::Service;
-use crate::service::operator::{Ask, Reply};
+use crate::service::operator::{Ask, Operator, Reply};
 
 /// Longest request line in bytes.
 const LINE_BYTES_MAX: u64 = 64 * 1024;
@@ -38,7 +37,7 @@ pub fn bind(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// Serves until told to stop; only the uid the server runs as, and root, are heard.
-pub async fn serve(listener: UnixListener, own_uid: u32, service: Arc<Service>, stop: CancellationToken) {
+pub async fn serve(listener: UnixListener, own_uid: u32, operator: Arc<Operator>, stop: CancellationToken) {
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
@@ -48,9 +47,9 @@ pub async fn serve(listener: UnixListener, own_uid: u32, service: Arc<Service>, 
         let uid = stream.peer_cred().map(|peer| peer.uid());
         match uid {
             Ok(uid) if uid == own_uid || uid == 0 => {
-                let service = service.clone();
+                let operator = operator.clone();
                 tokio::spawn(async move {
-                    if let Err(error) = answer(stream, uid, &service).await {
+                    if let Err(error) = answer(stream, uid, &operator).await {
                         tracing::debug!(%error, "a control connection ended");
                     }
                 });
@@ -60,13 +59,13 @@ pub async fn serve(listener: UnixListener, own_uid: u32, service: Arc<Service>, 
     }
 }
 
-async fn answer(stream: UnixStream, uid: u32, service: &Service) -> io::Result<()> {
+async fn answer(stream: UnixStream, uid: u32, operator: &Operator) -> io::Result<()> {
     let (reading, mut writing) = stream.into_split();
     let mut line = Zeroizing::new(String::new());
     let mut reader = BufReader::new(reading.take(LINE_BYTES_MAX));
     tokio::time::timeout(LINE_TIME_MAX, reader.read_line(&mut line)).await??;
     let reply = match serde_json::from_str::<Ask>(&line) {
-        Ok(ask) => service.operate(ask, &format!("uid {uid}")).await,
+        Ok(ask) => operator.answer(ask, &format!("uid {uid}")).await,
         Err(error) => {
             let place = error.column();
             Reply::Refused {

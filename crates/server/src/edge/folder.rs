@@ -77,6 +77,11 @@ impl Folder {
         self.root.join("countersign.db")
     }
 
+    /// The settings, when they are kept beside the data.
+    pub fn settings(&self) -> PathBuf {
+        self.root.join("countersign.toml")
+    }
+
     /// The key ring.
     pub fn ring(&self) -> PathBuf {
         self.root.join("keys/ring")

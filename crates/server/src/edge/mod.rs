@@ -3,6 +3,7 @@
 //! Knows: the operating system. Must never know: rules or requests. Only the wiring reads from here;
 //! everybody else is handed what they need.
 
+pub mod backup;
 pub mod certificate;
 pub mod clock;
 pub mod entropy;

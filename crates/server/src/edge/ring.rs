@@ -4,11 +4,18 @@
 //! factor, so it is never made anew beside a database that belongs to another.
 
 use std::fmt;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Mutex;
 
 use countersign_auth::id::{hex, unhex};
 use countersign_auth::rule::Entropy;
 use countersign_auth::seal::{KEY_BYTES, KeyRing};
 use zeroize::Zeroizing;
+
+use super::entropy::SystemEntropy;
+use super::folder::write_private;
+use crate::service::operator::RingKeeper;
 
 /// What a file's first lines say to whoever opens it.
 const HEAD: &str = "\
@@ -53,6 +60,65 @@ impl fmt::Display for RingError {
 impl std::error::Error for RingError {}
 
 type KeyBytes = Zeroizing<[u8; KEY_BYTES]>;
+
+/// The file a ring is kept in.
+#[derive(Debug)]
+pub struct RingFile {
+    path: PathBuf,
+    /// Held while the file is read, changed and written.
+    changing: Mutex<()>,
+}
+
+impl RingFile {
+    /// The ring at a path.
+    pub fn at(path: PathBuf) -> RingFile {
+        RingFile {
+            path,
+            changing: Mutex::new(()),
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&str) -> Zeroizing<String>) -> Result<KeyRing, String> {
+        let _changing = self
+            .changing
+            .lock()
+            .expect("no thread panics while it changes the ring");
+        let named = |error: &dyn fmt::Display| format!("{}: {error}", self.path.display());
+        let text = Zeroizing::new(fs::read_to_string(&self.path).map_err(|error| named(&error))?);
+        let changed = change(&text);
+        let ring = parse(&changed).map_err(|error| named(&error))?;
+        write_private(&self.path, changed.as_bytes()).map_err(|error| {
+            let remedy = "the ring must be writable for as long as it is changed";
+            format!("{}; {remedy}", named(&error))
+        })?;
+        Ok(ring)
+    }
+}
+
+impl RingKeeper for RingFile {
+    fn add(&self) -> Result<KeyRing, String> {
+        self.change(|text| {
+            let gap = if text.ends_with('\n') { "" } else { "\n" };
+            let fresh = line("seal", &mut SystemEntropy);
+            Zeroizing::new(format!("{text}{gap}{}", fresh.as_str()))
+        })
+    }
+
+    fn forget(&self, id: &str) -> Result<KeyRing, String> {
+        let is_forgotten = |line: &&str| {
+            let mut words = line.split_ascii_whitespace();
+            words.next() == Some("seal") && words.next() == Some(id)
+        };
+        self.change(|text| {
+            let mut kept = Zeroizing::new(String::with_capacity(text.len()));
+            for line in text.lines().filter(|line| !is_forgotten(line)) {
+                kept.push_str(line);
+                kept.push('\n');
+            }
+            kept
+        })
+    }
+}
 
 /// A fresh ring's text.
 pub fn draw(entropy: &mut dyn Entropy) -> Zeroizing<String> {

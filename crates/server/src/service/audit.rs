@@ -181,10 +181,24 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// Whether no chain ends earlier here than in an older checkpoint; one that does was cut or set back.
-    pub fn covers(&self, older: &Checkpoint) -> bool {
-        let reached = |node: &String| self.chains.get(node).map_or(0, |end| end.number);
-        older.chains.iter().all(|(node, end)| reached(node) >= end.number)
+    /// Whether every chain still holds the entry that was its last one here, and this is what was written
+    /// then.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn holds(&self, store: &dyn Store, keys: &KeyRing) -> Result<bool, StoreError> {
+        if self.expected_mac(keys) != self.mac {
+            return Ok(false);
+        }
+        for (node, end) in &self.chains {
+            let found = store.audit(node, end.number.saturating_sub(1), 1)?;
+            let is_the_same =
+                |row: &AuditRow| row.number == end.number && countersign_auth::id::hex(&row.mac) == end.mac;
+            if !found.first().is_some_and(is_the_same) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn expected_mac(&self, keys: &KeyRing) -> String {

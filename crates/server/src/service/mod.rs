@@ -242,6 +242,14 @@ impl Service {
             .clone()
     }
 
+    /// Works with another ring from the next decision on.
+    fn replace_ring(&self, ring: KeyRing) {
+        *self
+            .keys
+            .write()
+            .expect("no thread panics while it holds the ring") = Arc::new(ring);
+    }
+
     fn salt(&self) -> [u8; 16] {
         let mut salt = [0; 16];
         lock(&self.entropy).fill(&mut salt);

@@ -70,4 +70,14 @@ impl Service {
         self.read(move |store| Checkpoint::make(store, at, &keys).map_err(Failure::Store))
             .await
     }
+
+    /// Whether the audit still holds what a checkpoint saw; where it does not, the checkpoint is evidence.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn upholds(&self, checkpoint: Checkpoint) -> Result<bool, Failure> {
+        let keys = self.ring();
+        self.read(move |store| checkpoint.holds(store, &keys).map_err(Failure::Store))
+            .await
+    }
 }

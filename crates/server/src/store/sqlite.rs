@@ -4,6 +4,8 @@
 //! One connection writes, several read beside it.
 
 use std::collections::BTreeMap;
+use std::fs::{OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -39,6 +41,7 @@ impl Sqlite {
     /// # Errors
     /// [`StoreError::Unavailable`] also when a newer version of Countersign has written to it.
     pub fn open(path: &Path) -> Result<Sqlite, StoreError> {
+        make_private(path)?;
         let mut writer = Connection::open(path).map_err(unavailable)?;
         prepare(&writer)?;
         writer
@@ -65,12 +68,7 @@ impl Sqlite {
             .pop();
         let reader = match kept {
             Some(reader) => reader,
-            None => {
-                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-                let reader = Connection::open_with_flags(&self.path, flags).map_err(unavailable)?;
-                prepare(&reader)?;
-                reader
-            }
+            None => self.reader()?,
         };
         let answer = read(&reader).map_err(unavailable);
         let mut readers = self
@@ -83,11 +81,30 @@ impl Sqlite {
         answer
     }
 
+    fn reader(&self) -> Result<Connection, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let reader = Connection::open_with_flags(&self.path, flags).map_err(unavailable)?;
+        prepare(&reader)?;
+        Ok(reader)
+    }
+
     fn writer(&self) -> std::sync::MutexGuard<'_, Connection> {
         self.writer
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// Makes the file readable by its owner alone; the log and index beside it take its mode.
+fn make_private(path: &Path) -> Result<(), StoreError> {
+    let made = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .and_then(|file| file.set_permissions(Permissions::from_mode(0o600)));
+    made.map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))
 }
 
 fn prepare(connection: &Connection) -> Result<(), StoreError> {
@@ -349,6 +366,11 @@ impl Store for Sqlite {
         let text = file
             .to_str()
             .ok_or_else(|| StoreError::Unavailable("the copy's path is not UTF-8".into()))?;
-        self.read(|reader| reader.execute("VACUUM INTO ?1", params![text]).map(drop))
+        // On a connection of its own: it takes long, and nobody may wait for it.
+        let copier = self.reader()?;
+        copier
+            .execute("VACUUM INTO ?1", params![text])
+            .map(drop)
+            .map_err(unavailable)
     }
 }

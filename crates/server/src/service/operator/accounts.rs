@@ -1,0 +1,270 @@
+//! Accounts as an operator manages them: the first administrator, adding, listing, ending, recovering.
+//!
+//! Knows: which rule carries out which request. Must never know: how the operator was recognised.
+
+use countersign_auth::command::operator::{Action, Add, Added, Manage, Managed, NotAdded};
+use countersign_auth::command::{enrol, ticket};
+use countersign_auth::credential::password::acceptable;
+use countersign_auth::event::Origin;
+use countersign_auth::name::Name;
+use countersign_auth::policy::Policy;
+use countersign_auth::record::{ADMIN_GROUP, Account, Key, Record, TicketPurpose};
+use countersign_auth::seal::KeyRing;
+use countersign_auth::snapshot::Snapshot;
+use countersign_auth::throttle::{Gate, Source, reads};
+use countersign_core::otp::otpauth::OtpauthUri;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::super::{Failure, names};
+use super::{Operator, Reply, Ticket, refused};
+use crate::store::{Kind, Store};
+
+/// An account that was just added.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct UserAdded {
+    /// The mapped name.
+    pub name: String,
+    /// The otpauth URI of its second factor.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub otpauth_uri: Option<String>,
+    /// The secret of its second factor in Base32.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub totp_secret: Option<String>,
+    /// Its backup codes.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub backup_codes: Vec<String>,
+    /// Its invitation.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub invitation: Option<Ticket>,
+}
+
+/// An account in a list.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct User {
+    /// The mapped name.
+    pub name: String,
+    /// Its groups.
+    pub groups: Vec<String>,
+    /// Whether it is disabled.
+    pub disabled: bool,
+    /// Whether it has a password.
+    pub password: bool,
+    /// How many second factors it has, backup codes aside.
+    pub second_factors: usize,
+    /// Open sessions.
+    pub sessions: usize,
+    /// Time of the last complete sign-in, in seconds since 1970.
+    pub last_sign_in: Option<u64>,
+}
+
+impl Operator {
+    pub(super) async fn init(
+        &self,
+        name: &str,
+        password: Option<Zeroizing<String>>,
+        totp: bool,
+        origin: &Origin,
+    ) -> Result<Reply, Failure> {
+        if self.service.administrator_exists().await? {
+            return Ok(refused(
+                "an administrator exists already; `countersign user add NAME --group admin` adds another",
+            ));
+        }
+        let groups = vec![ADMIN_GROUP.to_owned()];
+        self.add_user(name, groups, password, totp, origin).await
+    }
+
+    pub(super) async fn add_user(
+        &self,
+        typed: &str,
+        groups: Vec<String>,
+        password: Option<Zeroizing<String>>,
+        totp: bool,
+        origin: &Origin,
+    ) -> Result<Reply, Failure> {
+        let name = match names::parse(typed) {
+            Ok(name) => name,
+            Err(error) => return Ok(refused(error)),
+        };
+        let hash = match password.as_ref().map(|typed| names::password(typed)) {
+            None => None,
+            Some(prepared) => match acceptable(&prepared, &name, self.service.policy()) {
+                Ok(()) => Some(self.service.hashing.hash(&prepared, self.service.salt()).await?),
+                Err(problem) => return Ok(refused(problem)),
+            },
+        };
+        let rule = Add {
+            name: name.clone(),
+            groups,
+            hash,
+            totp,
+            origin: origin.clone(),
+        };
+        Ok(match self.service.submit(rule).await? {
+            Err(NotAdded::NameTaken) => refused(format!("there is an account named {name} already")),
+            Err(NotAdded::TooManyGroups) => refused("an account can be in at most 32 groups"),
+            Ok(Added {
+                enrolment,
+                invitation,
+            }) => Reply::UserAdded(UserAdded {
+                otpauth_uri: enrolment.as_ref().map(|enrolment| uri(enrolment, &name)),
+                totp_secret: enrolment
+                    .as_ref()
+                    .map(|enrolment| enrolment.secret.to_base32().as_str().to_owned()),
+                backup_codes: enrolment
+                    .iter()
+                    .flat_map(|made| made.backup_codes.iter())
+                    .map(|code| code.to_string())
+                    .collect(),
+                invitation: invitation.map(|(token, expires_in)| self.ticket(&token, expires_in)),
+                name: name.to_string(),
+            }),
+        })
+    }
+
+    pub(super) async fn list_users(&self) -> Result<Reply, Failure> {
+        let users = self
+            .service
+            .read(|store| {
+                let mut users = Vec::new();
+                each_account(store, |account| {
+                    users.push(describe(account));
+                    true
+                })?;
+                Ok(users)
+            })
+            .await?;
+        Ok(Reply::Users { users })
+    }
+
+    pub(super) async fn manage(
+        &self,
+        typed: &str,
+        action: Action,
+        origin: &Origin,
+    ) -> Result<Reply, Failure> {
+        let name = match names::parse(typed) {
+            Ok(name) => name,
+            Err(error) => return Ok(refused(error)),
+        };
+        let rule = Manage {
+            name: name.clone(),
+            action,
+            origin: origin.clone(),
+        };
+        Ok(match self.service.submit(rule).await? {
+            Managed::NoAccount => refused(format!(
+                "there is no account named {name}; `countersign user list` shows them"
+            )),
+            Managed::Done => Reply::Done,
+            Managed::Ticket(token, expires_in) => Reply::Ticket(self.ticket(&token, expires_in)),
+        })
+    }
+
+    pub(super) async fn setup_link(&self, origin: &Origin) -> Result<Reply, Failure> {
+        if self.service.administrator_exists().await? {
+            return Ok(refused(
+                "an administrator exists already; `countersign admin recover NAME` lets one begin anew",
+            ));
+        }
+        let rule = ticket::Issue {
+            purpose: TicketPurpose::FirstAdministrator,
+            origin: origin.clone(),
+        };
+        Ok(match self.service.submit(rule).await? {
+            None => refused("no link could be issued"),
+            Some((token, expires_in)) => Reply::Ticket(self.ticket(&token, expires_in)),
+        })
+    }
+
+    /// Resets an account that administers; whoever holds none of its factors any more begins with this.
+    pub(super) async fn recover(&self, typed: &str, origin: &Origin) -> Result<Reply, Failure> {
+        let name = match names::parse(typed) {
+            Ok(name) => name,
+            Err(error) => return Ok(refused(error)),
+        };
+        let why = match self.service.view(&name).await?.map(|view| view.account) {
+            None => format!("there is no account named {name}; `countersign user list` shows them"),
+            Some(account) if !account.is_admin() => {
+                format!("{name} is no administrator; use `countersign user reset {name}`")
+            }
+            Some(account) if account.disabled => {
+                format!("{name} is disabled; run `countersign user enable {name}` first")
+            }
+            Some(_) => return self.manage(name.as_str(), Action::Reset, origin).await,
+        };
+        Ok(refused(why))
+    }
+}
+
+/// The otpauth URI of an enrolment, as the QR code carries it.
+pub fn uri(enrolment: &enrol::Enrolment, name: &Name) -> String {
+    OtpauthUri::totp(
+        "Countersign",
+        name.as_str(),
+        &enrolment.secret,
+        &enrolment.parameters,
+    )
+    .to_string()
+}
+
+fn describe(account: &Account) -> User {
+    User {
+        name: account.name.to_string(),
+        groups: account.groups.clone(),
+        disabled: account.disabled,
+        password: account.password.is_some(),
+        second_factors: account
+            .factors
+            .iter()
+            .filter(|factor| factor.is_active() && !factor.is_backup())
+            .count(),
+        sessions: account.sessions.len(),
+        last_sign_in: account.last_sign_in.map(|at| at.0),
+    }
+}
+
+/// Walks all accounts in the order of their names until the visitor says false.
+pub(in crate::service) fn each_account(
+    store: &dyn Store,
+    mut visit: impl FnMut(&Account) -> bool,
+) -> Result<(), Failure> {
+    const PAGE: usize = 256;
+    let mut after = String::new();
+    loop {
+        let page = store.list(Kind::Account, &after, PAGE).map_err(Failure::Store)?;
+        let last_page = page.len() < PAGE;
+        for (_, record) in page {
+            if let Record::Account(account) = record {
+                after = account.name.to_string();
+                if !visit(&account) {
+                    return Ok(());
+                }
+            }
+        }
+        if last_page {
+            return Ok(());
+        }
+    }
+}
+
+/// Failures counted against an account since its last complete sign-in.
+pub(in crate::service) fn failures_since_sign_in(
+    name: &Name,
+    keys: &KeyRing,
+    store: &dyn Store,
+) -> Result<u32, Failure> {
+    let source = Source::Stranger("");
+    let wanted: Vec<Key> = reads(name, source, keys);
+    let mut seen = Snapshot::default();
+    for (key, stored) in wanted.iter().zip(store.load(&wanted).map_err(Failure::Store)?) {
+        seen.insert(key.clone(), stored);
+    }
+    Ok(Gate::new(name, true, source, &seen, keys).lifetime_failures())
+}
+
+/// Whether the policy is one the rules can go by.
+pub fn is_sound(policy: &Policy) -> bool {
+    countersign_auth::throttle::are_consistent(policy)
+}

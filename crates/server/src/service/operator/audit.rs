@@ -1,0 +1,98 @@
+//! The audit and the clock, as an operator reads and vouches for them.
+//!
+//! Knows: pages of entries, and the walk over all chains. Must never know: how an entry is linked; see
+//! [`crate::service::audit`].
+
+use countersign_auth::event::{Act, Ending, Event, Origin};
+use countersign_auth::id::hex;
+use serde::{Deserialize, Serialize};
+
+use super::super::Failure;
+use super::super::audit::{self, Checkpoint};
+use super::{Operator, Reply};
+use crate::store::AuditRow;
+
+/// Entries in one page of the audit.
+const PAGE: usize = 500;
+
+/// An entry of the audit.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Entry {
+    /// The node whose chain it belongs to.
+    pub node: String,
+    /// Its number there.
+    pub number: u64,
+    /// When, in seconds since 1970.
+    pub at: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: serde_json::Value,
+    /// What binds it to its predecessor, in hexadecimal.
+    pub mac: String,
+}
+
+impl Operator {
+    pub(super) async fn audit_nodes(&self) -> Result<Reply, Failure> {
+        let heads = self
+            .service
+            .read(|store| store.audit_heads().map_err(Failure::Store))
+            .await?;
+        Ok(Reply::AuditNodes {
+            nodes: heads.into_iter().map(|row| row.node).collect(),
+        })
+    }
+
+    pub(super) async fn audit_page(&self, node: String, after: u64) -> Result<Reply, Failure> {
+        let rows = self
+            .service
+            .read(move |store| store.audit(&node, after, PAGE).map_err(Failure::Store))
+            .await?;
+        let entry = |row: AuditRow| Entry {
+            node: row.node,
+            number: row.number,
+            at: row.at.0,
+            event: serde_json::from_str(&row.body).unwrap_or(serde_json::Value::Null),
+            mac: hex(&row.mac),
+        };
+        Ok(Reply::AuditPage {
+            entries: rows.into_iter().map(entry).collect(),
+        })
+    }
+
+    pub(super) async fn audit_verify(&self, checkpoint: Option<Checkpoint>) -> Result<Reply, Failure> {
+        let keys = self.service.ring();
+        self.service
+            .read(move |store| {
+                let (entries, damages) =
+                    audit::verify(store, &keys, checkpoint.as_ref()).map_err(Failure::Store)?;
+                let damages = damages.iter().map(ToString::to_string).collect();
+                Ok(Reply::AuditVerified { entries, damages })
+            })
+            .await
+    }
+
+    /// Believes the clock as it stands, also at the next start.
+    pub(super) async fn accept_clock(&self, origin: &Origin) -> Result<Reply, Failure> {
+        self.service.clock.accept();
+        let now = self.service.clock.shown();
+        self.service
+            .read(move |store| {
+                store
+                    .set_note(crate::store::NOTE_HIGH_WATER, &now.to_string())
+                    .map_err(Failure::Store)
+            })
+            .await?;
+        let event = Event::plain(Act::ClockAccept, Ending::Success, origin);
+        self.service.note(vec![event]).await?;
+        Ok(Reply::Done)
+    }
+
+    pub(super) async fn status(&self) -> Result<Reply, Failure> {
+        let failure = self.service.ready().await.err();
+        Ok(Reply::Status {
+            clock_doubted: matches!(failure, Some(Failure::Clock(_))),
+            trouble: failure.map(|failure| failure.to_string()),
+            now: self.service.clock.shown().0,
+        })
+    }
+}

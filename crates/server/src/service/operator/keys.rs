@@ -1,0 +1,164 @@
+//! The keys that seal: which there are, a new one, every secret sealed anew, an old one forgotten.
+//!
+//! Knows: which records name which key. Must never know: a key, or where the ring is kept; the wiring hands
+//! in a [`RingKeeper`].
+//!
+//! A rotation is two steps that may be interrupted between: the new key is in the ring, durable and current,
+//! before anything is sealed under it; the old ones stay until nothing names them.
+
+use std::collections::BTreeMap;
+
+use countersign_auth::command::upkeep::Reseal;
+use countersign_auth::event::{Act, Ending, Event, Origin};
+use countersign_auth::name::Name;
+use countersign_auth::record::Record;
+use countersign_auth::seal::KeyRing;
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinSet;
+
+use super::super::Failure;
+use super::accounts::each_account;
+use super::{Operator, Reply, refused};
+use crate::store::Kind;
+
+/// Accounts that are sealed anew before the asker hears of it.
+const PAGE: usize = 64;
+
+/// Changes the key ring where it is kept.
+pub trait RingKeeper: Send + Sync {
+    /// Adds a fresh sealing key, which becomes the current one.
+    ///
+    /// # Errors
+    /// Why it can't be done, and what to do.
+    fn add(&self) -> Result<KeyRing, String>;
+
+    /// Removes a sealing key.
+    ///
+    /// # Errors
+    /// Why it can't be done, and what to do.
+    fn forget(&self, id: &str) -> Result<KeyRing, String>;
+}
+
+/// A sealing key and how much depends on it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct KeyUse {
+    /// Its id.
+    pub id: String,
+    /// Whether it is the one that seals anew.
+    pub current: bool,
+    /// How many secrets are sealed under it.
+    pub secrets: u64,
+}
+
+impl Operator {
+    pub(super) async fn list_keys(&self) -> Result<Reply, Failure> {
+        let keys = self.service.ring();
+        let (mut uses, accounts) = self.uses().await?;
+        let mut listed: Vec<KeyUse> = Vec::new();
+        for id in keys.ids() {
+            listed.push(KeyUse {
+                id: id.to_owned(),
+                current: id == keys.current(),
+                secrets: uses.remove(id).unwrap_or(0),
+            });
+        }
+        Ok(Reply::Keys {
+            keys: listed,
+            accounts,
+        })
+    }
+
+    /// How many secrets each key seals, and how many accounts were looked at.
+    async fn uses(&self) -> Result<(BTreeMap<String, u64>, u64), Failure> {
+        self.service
+            .read(|store| {
+                let (mut uses, mut accounts) = (BTreeMap::new(), 0);
+                each_account(store, |account| {
+                    accounts += 1;
+                    for id in account
+                        .factors
+                        .iter()
+                        .filter_map(|factor| factor.credential.key_id())
+                    {
+                        *uses.entry(id.to_owned()).or_insert(0) += 1;
+                    }
+                    true
+                })?;
+                Ok((uses, accounts))
+            })
+            .await
+    }
+
+    pub(super) async fn rotate_keys(&self, origin: &Origin) -> Result<Reply, Failure> {
+        let ring = match self.ring.add() {
+            Ok(ring) => ring,
+            Err(why) => return Ok(refused(why)),
+        };
+        let id = ring.current().to_owned();
+        self.service.replace_ring(ring);
+        let event = Event::plain(Act::KeyRotate, Ending::Success, origin).on(id.clone());
+        self.service.note(vec![event]).await?;
+        Ok(Reply::KeyAdded { id })
+    }
+
+    /// Seals the secrets of a page of accounts under the current key.
+    pub(super) async fn reseal(&self, after: String) -> Result<Reply, Failure> {
+        let page = self
+            .service
+            .read(move |store| store.list(Kind::Account, &after, PAGE).map_err(Failure::Store))
+            .await?;
+        let names: Vec<Name> = page
+            .into_iter()
+            .filter_map(|(_, record)| match record {
+                Record::Account(account) => Some(account.name),
+                _ => None,
+            })
+            .collect();
+        let next = (names.len() == PAGE)
+            .then(|| names.last().map(ToString::to_string))
+            .flatten();
+        let (accounts, mut secrets) = (names.len() as u64, 0);
+        // Handed in together, so that the committer writes them in few groups.
+        let mut tasks = JoinSet::new();
+        for name in names {
+            let service = self.service.clone();
+            tasks.spawn(async move { service.submit(Reseal { name }).await });
+        }
+        while let Some(resealed) = tasks.join_next().await {
+            secrets += resealed.map_err(|_| Failure::Internal)?? as u64;
+        }
+        Ok(Reply::Resealed {
+            accounts,
+            secrets,
+            next,
+        })
+    }
+
+    pub(super) async fn forget_key(&self, id: String, origin: &Origin) -> Result<Reply, Failure> {
+        let ring = self.service.ring();
+        if !ring.ids().any(|known| known == id) {
+            return Ok(refused(format!(
+                "the key ring has no sealing key {id}; `countersign key list` shows them"
+            )));
+        }
+        if ring.current() == id {
+            return Ok(refused(format!(
+                "{id} is the key that seals anew; run `countersign key rotate` first"
+            )));
+        }
+        let secrets = self.uses().await?.0.remove(&id).unwrap_or(0);
+        if secrets > 0 {
+            return Ok(refused(format!(
+                "{secrets} secrets are still sealed under {id}; run `countersign key rotate`, then forget it"
+            )));
+        }
+        let ring = match self.ring.forget(&id) {
+            Ok(ring) => ring,
+            Err(why) => return Ok(refused(why)),
+        };
+        self.service.replace_ring(ring);
+        let event = Event::plain(Act::KeyForget, Ending::Success, origin).on(id);
+        self.service.note(vec![event]).await?;
+        Ok(Reply::Done)
+    }
+}

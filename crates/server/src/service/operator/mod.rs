@@ -1,0 +1,318 @@
+//! What an operator asks of a running or resting installation: accounts, tickets, keys, the audit, the clock.
+//!
+//! Knows: requests and replies as values, so that the command line runs the same service in its own process
+//! or over the control socket. Must never know: which of the two it is.
+//!
+//! Read next: [`Ask`] for what can be asked, then the file of its family.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use countersign_auth::event::{Act, Door, Ending, Event, Origin};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+mod accounts;
+mod audit;
+mod keys;
+
+use super::audit::Checkpoint;
+use super::{Failure, Service};
+pub use accounts::{User, UserAdded, is_sound, uri};
+pub(super) use accounts::{each_account, failures_since_sign_in};
+pub use audit::Entry;
+pub use keys::{KeyUse, RingKeeper};
+
+/// What an operator can ask.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Ask {
+    /// Make the first administrator without a browser.
+    Init {
+        /// Its name, as typed.
+        name: String,
+        /// Its password; without one an invitation is issued.
+        password: Option<Zeroizing<String>>,
+        /// Whether to make a confirmed second factor.
+        totp: bool,
+    },
+    /// Add an account.
+    UserAdd {
+        /// Its name, as typed.
+        name: String,
+        /// Its groups.
+        groups: Vec<String>,
+        /// Its password; without one an invitation is issued.
+        password: Option<Zeroizing<String>>,
+        /// Whether to make a confirmed second factor.
+        totp: bool,
+    },
+    /// List accounts.
+    UserList,
+    /// Disable an account and end its sessions.
+    UserDisable {
+        /// Its name.
+        name: String,
+    },
+    /// Enable an account.
+    UserEnable {
+        /// Its name.
+        name: String,
+    },
+    /// Reset an account: factors, sessions, throttle; a ticket lets its owner begin anew.
+    UserReset {
+        /// Its name.
+        name: String,
+    },
+    /// Forget the failures counted against an account.
+    UserUnlock {
+        /// Its name.
+        name: String,
+    },
+    /// A new set-up link, while no administrator exists.
+    SetupLink,
+    /// Reset an administrator who lost password or second factor.
+    AdminRecover {
+        /// Its name.
+        name: String,
+    },
+    /// The nodes that have an audit chain.
+    AuditNodes,
+    /// Entries of one chain.
+    AuditPage {
+        /// The node.
+        node: String,
+        /// Number after which to begin.
+        after: u64,
+    },
+    /// Walk all chains and name what is damaged.
+    AuditVerify {
+        /// What the chains must still hold.
+        checkpoint: Option<Checkpoint>,
+    },
+    /// The sealing keys and what depends on them.
+    KeyList,
+    /// Add a sealing key; what is sealed from now on is sealed under it.
+    KeyRotate,
+    /// Seal a page of accounts under the current key.
+    KeyReseal {
+        /// Name of the account after which to begin.
+        after: String,
+    },
+    /// Forget a sealing key that nothing depends on.
+    KeyForget {
+        /// Its id.
+        id: String,
+    },
+    /// Copy the database to an empty file, for a backup.
+    Copy {
+        /// The file, inside the data folder.
+        file: PathBuf,
+    },
+    /// Believe the clock as it stands.
+    ClockAccept,
+    /// Whether requests can be answered.
+    Status,
+}
+
+/// What an operator is told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Reply {
+    /// An account was added.
+    UserAdded(UserAdded),
+    /// The accounts.
+    Users {
+        /// In the order of their names.
+        users: Vec<User>,
+    },
+    /// The nodes that have an audit chain.
+    AuditNodes {
+        /// Their names.
+        nodes: Vec<String>,
+    },
+    /// Entries of one chain, in order; empty at its end.
+    AuditPage {
+        /// The entries.
+        entries: Vec<Entry>,
+    },
+    /// What the walk over all chains found.
+    AuditVerified {
+        /// Entries walked.
+        entries: u64,
+        /// What is damaged, a sentence each; empty when all is whole.
+        damages: Vec<String>,
+    },
+    /// The sealing keys, oldest first.
+    Keys {
+        /// The keys.
+        keys: Vec<KeyUse>,
+        /// How many accounts there are.
+        accounts: u64,
+    },
+    /// A sealing key was added.
+    KeyAdded {
+        /// Its id.
+        id: String,
+    },
+    /// A page of accounts was sealed anew.
+    Resealed {
+        /// How many accounts were looked at.
+        accounts: u64,
+        /// How many secrets were sealed under another key before.
+        secrets: u64,
+        /// Where the next page begins; none after the last.
+        next: Option<String>,
+    },
+    /// How the server stands.
+    Status {
+        /// Whether it is the clock that stands in the way.
+        clock_doubted: bool,
+        /// What stands in the way of answering; none when nothing does.
+        trouble: Option<String>,
+        /// The clock, in seconds since 1970.
+        now: u64,
+    },
+    /// Done.
+    Done,
+    /// Done, and here is a ticket for the account's owner.
+    Ticket(Ticket),
+    /// It can't be done; nothing was changed.
+    Refused {
+        /// Why, and what to do.
+        why: String,
+    },
+    /// The service could not decide; nothing is known to have changed.
+    Failed {
+        /// Why, and what to do.
+        why: String,
+    },
+}
+
+/// A ticket and the link that carries it; shown once.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Ticket {
+    /// The ticket's token.
+    pub ticket: String,
+    /// The page that redeems it.
+    pub link: String,
+    /// Seconds it lives.
+    pub expires_in: u32,
+}
+
+impl std::fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Ticket(for {} s)", self.expires_in)
+    }
+}
+
+/// Answers operators on behalf of one service.
+pub struct Operator {
+    service: Arc<Service>,
+    /// The base of links, without a trailing slash.
+    links: String,
+    ring: Box<dyn RingKeeper>,
+}
+
+impl Operator {
+    /// Answers for a service whose pages stand under `links`.
+    pub fn new(service: Arc<Service>, links: String, ring: Box<dyn RingKeeper>) -> Operator {
+        Operator { service, links, ring }
+    }
+
+    /// Answers an operator; `who` goes into the audit.
+    pub async fn answer(&self, ask: Ask, who: &str) -> Reply {
+        match self.dispatch(ask, &origin(who)).await {
+            Ok(reply) => reply,
+            Err(failure) => Reply::Failed {
+                why: failure.to_string(),
+            },
+        }
+    }
+
+    async fn dispatch(&self, ask: Ask, origin: &Origin) -> Result<Reply, Failure> {
+        use countersign_auth::command::operator::Action;
+        match ask {
+            Ask::Init { name, password, totp } => self.init(&name, password, totp, origin).await,
+            Ask::UserAdd {
+                name,
+                groups,
+                password,
+                totp,
+            } => self.add_user(&name, groups, password, totp, origin).await,
+            Ask::UserList => self.list_users().await,
+            Ask::UserDisable { name } => self.manage(&name, Action::Disable, origin).await,
+            Ask::UserEnable { name } => self.manage(&name, Action::Enable, origin).await,
+            Ask::UserReset { name } => self.manage(&name, Action::Reset, origin).await,
+            Ask::UserUnlock { name } => self.manage(&name, Action::Lift, origin).await,
+            Ask::SetupLink => self.setup_link(origin).await,
+            Ask::AdminRecover { name } => self.recover(&name, origin).await,
+            Ask::AuditNodes => self.audit_nodes().await,
+            Ask::AuditPage { node, after } => self.audit_page(node, after).await,
+            Ask::AuditVerify { checkpoint } => self.audit_verify(checkpoint).await,
+            Ask::KeyList => self.list_keys().await,
+            Ask::KeyRotate => self.rotate_keys(origin).await,
+            Ask::KeyReseal { after } => self.reseal(after).await,
+            Ask::KeyForget { id } => self.forget_key(id, origin).await,
+            Ask::Copy { file } => self.copy(file, origin).await,
+            Ask::ClockAccept => self.accept_clock(origin).await,
+            Ask::Status => self.status().await,
+        }
+    }
+
+    /// A set-up link, when nobody administers this installation yet.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn first_link(&self) -> Result<Option<Ticket>, Failure> {
+        match self.setup_link(&origin("start")).await? {
+            Reply::Ticket(ticket) => Ok(Some(ticket)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether somebody administers this installation.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn is_set_up(&self) -> Result<bool, Failure> {
+        self.service.administrator_exists().await
+    }
+
+    /// Copies the database; the copy already says that it was made.
+    async fn copy(&self, file: PathBuf, origin: &Origin) -> Result<Reply, Failure> {
+        let event = Event::plain(Act::BackupMake, Ending::Success, origin);
+        self.service.note(vec![event]).await?;
+        let copied = self
+            .service
+            .read(move |store| store.copy_to(&file).map_err(Failure::Store))
+            .await;
+        copied.map(|()| Reply::Done)
+    }
+
+    fn ticket(&self, token: &countersign_auth::id::Token, expires_in: u32) -> Ticket {
+        Ticket {
+            ticket: token.expose().to_owned(),
+            // Behind the hash sign, so that no log of any server or proxy ever holds it.
+            link: format!("{}/setup#{}", self.links, token.expose()),
+            expires_in,
+        }
+    }
+}
+
+/// Where an operator's commands come from.
+pub fn origin(who: &str) -> Origin {
+    Origin {
+        door: Door::Operator,
+        network: who.to_owned(),
+        browser: None,
+        agent: String::new(),
+        request: String::new(),
+    }
+}
+
+fn refused(why: impl ToString) -> Reply {
+    Reply::Refused { why: why.to_string() }
+}
