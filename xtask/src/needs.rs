@@ -20,6 +20,11 @@ pub(crate) enum Need {
         module: &'static str,
         package: &'static str,
     },
+    /// A folder's npm packages, as its lock file names them, and one of them to look for.
+    Npm {
+        folder: &'static str,
+        module: &'static str,
+    },
 }
 
 impl Need {
@@ -28,12 +33,21 @@ impl Need {
         match self {
             Self::Program { program, package } => format!("{program} (Debian package {package})"),
             Self::Python { module, package } => format!("Python module {module} (pip package {package})"),
+            Self::Npm { folder, .. } => format!("npm packages of {folder}"),
         }
     }
 
     /// Whether the thing is here.
     pub(crate) fn is_met(self, workshop: &Workshop) -> bool {
         let question = match self {
+            Self::Npm { folder, module } => {
+                return workshop
+                    .root
+                    .join(folder)
+                    .join("node_modules")
+                    .join(module)
+                    .is_dir();
+            }
             Self::Program { program, .. } => Task::new("sh", &["-c", "command -v \"$0\"", program]),
             Self::Python { module, .. } => Task::new("python3", &["-c", &format!("import {module}")]),
         };
@@ -52,6 +66,10 @@ impl Installer {
         match need {
             Need::Program { package, .. } => self.debian(package, workshop),
             Need::Python { package, .. } => self.python(package, workshop),
+            Need::Npm { folder, .. } => Task::new("npm", &["ci", "--no-audit", "--no-fund"])
+                .inside(workshop.root.join(folder))
+                .run(workshop)?
+                .success("npm could not install"),
         }
     }
 

@@ -6,7 +6,7 @@ use crate::Workshop;
 use crate::needs::Need;
 use crate::process::Task;
 use crate::tally::Tally;
-use crate::{console, licence, providers};
+use crate::{console, licence, outside, providers};
 
 /// One check.
 #[derive(Debug)]
@@ -57,6 +57,23 @@ const PYOTP: Need = Need::Python {
     package: "pyotp==2.9.0",
 };
 
+const CHROMIUM: Need = Need::Program {
+    program: "chromium",
+    package: "chromium",
+};
+const ZBAR: Need = Need::Program {
+    program: "zbarimg",
+    package: "zbar-tools",
+};
+const NODE: Need = Need::Program {
+    program: "npm",
+    package: "npm",
+};
+const WEB: Need = Need::Npm {
+    folder: "tests/web",
+    module: "playwright-core",
+};
+
 /// Every check, the quick ones first.
 pub(crate) const STEPS: &[Step] = &[
     plain("fmt", Action::Cargo(&[&["fmt", "--all", "--check"]])),
@@ -100,6 +117,18 @@ pub(crate) const STEPS: &[Step] = &[
             "--ignored",
         ]]),
         runs_ignored: true,
+    },
+    Step {
+        name: "python-client",
+        needs: &[PYTHON],
+        action: Action::Own(outside::python_client),
+        runs_ignored: false,
+    },
+    Step {
+        name: "browser",
+        needs: &[CHROMIUM, ZBAR, NODE, WEB],
+        action: Action::Own(outside::browser),
+        runs_ignored: false,
     },
     plain("docs", Action::Own(console::check)),
 ];

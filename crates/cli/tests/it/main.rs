@@ -3,6 +3,7 @@
 mod account;
 mod audit;
 mod backup;
+mod canary;
 mod first;
 mod keys;
 mod pages;

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, MatchedPath};
 use axum::http::{HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
@@ -68,10 +68,17 @@ pub fn router(service: Arc<Service>) -> Router {
 /// Headers that every answer carries, and the bound on how long any request may take.
 async fn harden(request: axum::extract::Request, next: Next) -> Response {
     let id = asked::request_id(&request);
+    // The route and not the path: a path is what a client chose to write, and may hold anything.
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or_else(String::new, |path| path.as_str().to_owned());
+    let method = request.method().clone();
     let mut response = match tokio::time::timeout(listen::REQUEST_TIME_MAX, next.run(request)).await {
         Ok(response) => response,
         Err(_) => answer::too_slow(),
     };
+    tracing::debug!(%id, %method, route, status = response.status().as_u16(), "answered");
     let headers = response.headers_mut();
     let fixed = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
