@@ -6,5 +6,6 @@ mod backup;
 mod first;
 mod keys;
 mod pages;
+mod settings;
 mod sign_in;
 mod world;
