@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use clap::Args;
 use countersign_server::service::operator::{Ask, Operator, Reply};
-use countersign_server::wiring::Installation;
+use countersign_server::settings::Settings;
+use countersign_server::wiring::{Installation, Plan};
 use tokio::runtime::Runtime;
 use zeroize::Zeroizing;
 
-use crate::command::serve::plan;
 use crate::out::{Failed, data};
+use crate::settings::resolve;
 
 /// Time a running server gets to answer; a copy of a large database is the longest it is asked for.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(1800);
@@ -24,8 +25,11 @@ const ANSWER_TIME_MAX: Duration = Duration::from_secs(1800);
 #[derive(Args, Clone)]
 pub(crate) struct Data {
     /// The data folder
-    #[arg(long, env = "COUNTERSIGN_DATA", default_value = "data", value_name = "DIR")]
-    pub(crate) data: PathBuf,
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The settings file, instead of countersign.toml in the data folder
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 /// What every command about an installation takes.
@@ -52,17 +56,34 @@ pub(crate) struct Resting {
 }
 
 impl Data {
+    /// The installation's settings.
+    pub(crate) fn settings(&self) -> Result<Settings, Failed> {
+        let flag = |name: &str, path: &Option<PathBuf>| {
+            let text = path.as_ref().map(|path| path.to_string_lossy().into_owned());
+            text.map(|text| (name.to_owned(), text))
+        };
+        let flags = flag("data", &self.data)
+            .into_iter()
+            .chain(flag("config", &self.config));
+        resolve(flags.collect()).map(|(settings, _)| settings)
+    }
+
+    /// The data folder.
+    pub(crate) fn folder(&self) -> Result<PathBuf, Failed> {
+        Ok(self.settings()?.data)
+    }
+
     /// Finds out who answers.
     pub(crate) fn open(&self) -> Result<Desk, Failed> {
-        if Installation::is_running(&self.data).map_err(Failed::unavailable)? {
-            return Ok(Desk::Running(self.data.join("control.sock")));
+        let plan = Plan::of(&self.settings()?);
+        if Installation::is_running(&plan.data).map_err(Failed::unavailable)? {
+            return Ok(Desk::Running(plan.data.join("control.sock")));
         }
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .map_err(Failed::unavailable)?;
-        let plan = plan(&self.data);
         let installation = Installation::open(&plan).map_err(Failed::unavailable)?;
         let operator = installation.resting_operator(&plan);
         Ok(Desk::Resting(Box::new(Resting {

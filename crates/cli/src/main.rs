@@ -13,6 +13,7 @@ use clap::{Parser, Subcommand};
 mod command;
 mod installation;
 mod out;
+mod settings;
 
 use out::Failed;
 
@@ -38,6 +39,8 @@ enum Command {
     User(command::user::User),
     /// List, rotate and forget the keys that secrets are sealed under
     Key(command::key::Key),
+    /// Check the settings and show them
+    Check(command::check::Check),
     /// Write everything into one encrypted file, while the server runs
     Backup(command::backup::Backup),
     /// Restore a backup into an empty data folder
@@ -69,6 +72,7 @@ fn run(command: Option<Command>) -> Result<(), Failed> {
         Some(Command::Admin(admin)) => admin.run(),
         Some(Command::User(user)) => user.run(),
         Some(Command::Key(key)) => key.run(),
+        Some(Command::Check(check)) => check.run(),
         Some(Command::Backup(backup)) => backup.run(),
         Some(Command::Restore(restore)) => restore.run(),
         Some(Command::Code(code)) => code.run(),

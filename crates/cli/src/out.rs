@@ -102,3 +102,9 @@ impl Progress {
         }
     }
 }
+
+/// Prints a text that brings its own line ends.
+pub(crate) fn text(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}

@@ -11,5 +11,6 @@
 pub mod door;
 pub mod edge;
 pub mod service;
+pub mod settings;
 pub mod store;
 pub mod wiring;

@@ -24,12 +24,14 @@ use crate::edge::certificate::{self, Authority, Served};
 use crate::edge::clock::SystemClock;
 use crate::edge::entropy::SystemEntropy;
 use crate::edge::folder::{Folder, Lock, read_optional, write_private};
+use crate::edge::host;
 use crate::edge::ring::{self, RingFile};
 use crate::service::audit::Checkpoint;
 use crate::service::clock::{Clock, ClockGuard};
 use crate::service::hashing::{Cost, Hashing};
 use crate::service::operator::{Operator, Ticket};
 use crate::service::{Parts, Service};
+use crate::settings::{Settings, TlsChoice};
 use crate::store::sqlite::Sqlite;
 use crate::store::{NOTE_HIGH_WATER, NOTE_RING, Store, StoreError};
 
@@ -54,11 +56,48 @@ pub struct Plan {
     pub hash_threads: usize,
     /// This node's name.
     pub node: String,
+    /// The key ring, when it is kept outside of the data folder.
+    pub keys_file: Option<PathBuf>,
     /// Whether a person watches the start and may be shown a set-up link.
     pub attended: bool,
 }
 
 impl Plan {
+    /// The plan that settings stand for, with nobody watching.
+    pub fn of(settings: &Settings) -> Plan {
+        let threads = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let path = |path: &Option<PathBuf>| path.clone().unwrap_or_default();
+        Plan {
+            data: settings.data.clone(),
+            listen: settings.listen,
+            tls: match settings.tls {
+                TlsChoice::Own => Tls::Own,
+                TlsChoice::Off => Tls::Off,
+                TlsChoice::Files => Tls::Files {
+                    chain: path(&settings.tls_chain),
+                    key: path(&settings.tls_key),
+                },
+            },
+            names: names(settings),
+            public_url: settings.public_url.clone(),
+            policy: settings.policy.clone(),
+            cost: settings.cost(),
+            hash_threads: match settings.hash_threads {
+                0 => threads(),
+                count => count,
+            },
+            node: settings.node.clone(),
+            keys_file: settings.keys_file.clone(),
+            attended: false,
+        }
+    }
+
+    /// Where the key ring is kept.
+    pub fn ring(&self) -> PathBuf {
+        let inside = || self.data.join("keys/ring");
+        self.keys_file.clone().unwrap_or_else(inside)
+    }
+
     /// The base of links: the operator's own, or this machine's at a port.
     fn links(&self, port: u16) -> String {
         let scheme = if self.tls == Tls::Off { "http" } else { "https" };
@@ -67,6 +106,26 @@ impl Plan {
             None => format!("{scheme}://localhost:{port}"),
         }
     }
+}
+
+/// The machine's own names, the public one, and what was set besides, each once.
+fn names(settings: &Settings) -> Vec<String> {
+    let public = settings.public_url.as_deref().and_then(|url| {
+        let host = url.split("://").nth(1)?.split('/').next()?;
+        let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+        let host = host
+            .rsplit_once(':')
+            .filter(|(_, port)| is_port(port))
+            .map_or(host, |(host, _)| host);
+        Some(host.trim_matches(['[', ']']).to_ascii_lowercase())
+    });
+    let mut names = host::names();
+    for name in public.iter().chain(&settings.names) {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    names
 }
 
 /// How connections are secured.
@@ -144,6 +203,7 @@ pub struct Installation {
     /// The service, ready to be asked.
     pub service: Arc<Service>,
     folder: Folder,
+    ring: PathBuf,
     _lock: Lock,
 }
 
@@ -158,13 +218,13 @@ impl Installation {
             .lock()
             .map_err(|error| OpenError::Io("data folder", error))?
             .ok_or(OpenError::Locked)?;
-        let keys = open_ring(&folder)?;
+        let keys = open_ring(&folder, plan.ring())?;
         let store: Arc<dyn Store> = Arc::new(Sqlite::open(&folder.database()).map_err(OpenError::Store)?);
         match store.note(NOTE_RING).map_err(OpenError::Store)? {
             None => store
                 .set_note(NOTE_RING, &keys.fingerprint())
                 .map_err(OpenError::Store)?,
-            Some(known) if known != keys.fingerprint() => return Err(OpenError::OtherRing(folder.ring())),
+            Some(known) if known != keys.fingerprint() => return Err(OpenError::OtherRing(plan.ring())),
             Some(_) => {}
         }
         let high_water = store.note(NOTE_HIGH_WATER).map_err(OpenError::Store)?;
@@ -192,13 +252,14 @@ impl Installation {
         Ok(Installation {
             service,
             folder,
+            ring: plan.ring(),
             _lock: lock,
         })
     }
 
     /// Answers operators, with links that begin with `links`.
     fn operator(&self, links: String) -> Operator {
-        let ring = RingFile::at(self.folder.ring());
+        let ring = RingFile::at(self.ring.clone());
         Operator::new(self.service.clone(), links, Box::new(ring))
     }
 
@@ -236,8 +297,7 @@ impl Installation {
     }
 }
 
-fn open_ring(folder: &Folder) -> Result<KeyRing, OpenError> {
-    let path = folder.ring();
+fn open_ring(folder: &Folder, path: PathBuf) -> Result<KeyRing, OpenError> {
     let text = match read_optional(&path).map_err(|error| OpenError::Io("key ring", error))? {
         Some(bytes) => zeroize::Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned()),
         None if folder.database().exists() => return Err(OpenError::NoRing(path)),

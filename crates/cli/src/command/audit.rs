@@ -123,7 +123,10 @@ fn line(entry: &Entry) -> String {
 
 fn verify(folder: &Data, checkpoint: Option<PathBuf>, json: bool) -> Result<(), Failed> {
     let given = checkpoint.is_some();
-    let path = checkpoint.unwrap_or_else(|| folder.data.join("audit/checkpoint.json"));
+    let path = match checkpoint {
+        Some(path) => path,
+        None => folder.folder()?.join("audit/checkpoint.json"),
+    };
     let checkpoint: Option<Checkpoint> =
         match std::fs::read_to_string(&path) {
             Ok(text) => Some(serde_json::from_str(&text).map_err(|_| {

@@ -10,6 +10,7 @@ use countersign_server::edge::entropy::SystemEntropy;
 use countersign_server::edge::folder::Folder;
 use countersign_server::edge::ring;
 use countersign_server::service::operator::{Ask, Reply};
+use countersign_server::wiring::Plan;
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -75,8 +76,9 @@ impl Backup {
     pub(crate) fn run(self) -> Result<(), Failed> {
         let passphrase = self.passphrase_file.as_deref().map(read_secret).transpose()?;
         let desk = self.common.data.open()?;
-        let folder = Folder::open(&self.common.data.data).map_err(Failed::unavailable)?;
-        let ring_path = folder.ring();
+        let plan = Plan::of(&self.common.data.settings()?);
+        let folder = Folder::open(&plan.data).map_err(Failed::unavailable)?;
+        let ring_path = plan.ring();
         let text = Zeroizing::new(std::fs::read_to_string(&ring_path).map_err(Failed::unavailable)?);
         let ring = ring::parse(&text).map_err(Failed::unavailable)?;
         let secret = match &passphrase {
@@ -126,9 +128,10 @@ impl Restore {
         let mut progress = Progress::over(length(&self.file)?, "bytes restored");
         let mut step = |bytes| progress.advance(bytes);
         let ring = text.as_ref().map(|text| text.as_str());
-        backup::restore(&self.file, &self.data.data, &secret, ring, &mut step).map_err(told)?;
+        let folder = self.data.folder()?;
+        backup::restore(&self.file, &folder, &secret, ring, &mut step).map_err(told)?;
         progress.end();
-        let folder = self.data.data.display();
+        let folder = folder.display();
         say(format_args!(
             "{folder} is restored; run `countersign audit verify --data {folder}` before you serve it"
         ));

@@ -1,98 +1,36 @@
 //! `countersign serve`: the server, until it is told to stop.
 
 use std::io::IsTerminal;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use clap::{Args, ValueEnum};
-use countersign_server::service::hashing::Cost;
+use clap::Args;
 use countersign_server::service::operator::Ticket;
-use countersign_server::wiring::{self, Plan, Ready, Setup, Tls};
+use countersign_server::settings::Profile;
+use countersign_server::wiring::{self, Plan, Ready, Setup};
 use fast_qr::QRBuilder;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::out::{Failed, data, say};
+use crate::settings::SettingFlags;
 
 /// Serve the API and the pages.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct Serve {
-    /// The data folder
-    #[arg(long, env = "COUNTERSIGN_DATA", default_value = "data", value_name = "DIR")]
-    data: PathBuf,
-    /// Address and port; port 0 picks a free one
-    #[arg(
-        long,
-        env = "COUNTERSIGN_LISTEN",
-        default_value = "127.0.0.1:8443",
-        value_name = "ADDR:PORT"
-    )]
-    listen: SocketAddr,
-    /// TLS by the installation's own authority, or none (on loopback only)
-    #[arg(long, env = "COUNTERSIGN_TLS", value_enum, default_value_t = TlsChoice::Own)]
-    tls: TlsChoice,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum TlsChoice {
-    Own,
-    Off,
-}
-
-impl Default for Serve {
-    fn default() -> Serve {
-        Serve {
-            data: "data".into(),
-            listen: SocketAddr::from(([127, 0, 0, 1], 8443)),
-            tls: TlsChoice::Own,
-        }
-    }
-}
-
-/// The plan of an untouched installation in a folder.
-pub(crate) fn plan(data: &Path) -> Plan {
-    Plan {
-        data: data.to_owned(),
-        listen: SocketAddr::from(([127, 0, 0, 1], 8443)),
-        tls: Tls::Own,
-        names: own_names(),
-        public_url: None,
-        policy: countersign_auth::policy::Policy::default(),
-        cost: Cost::PRODUCTION,
-        hash_threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        node: "main".into(),
-        attended: false,
-    }
-}
-
-/// The names this machine is reached by: localhost, loopback, its host name and that name on the local link.
-fn own_names() -> Vec<String> {
-    let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(String::from).to_vec();
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host = host.trim().to_ascii_lowercase();
-    let is_label = |text: &str| {
-        text.bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
-    };
-    if !host.is_empty() && host.len() <= 63 && is_label(&host) && host != "localhost" {
-        names.push(format!("{host}.local"));
-        names.push(host);
-    }
-    names
+    #[command(flatten)]
+    flags: SettingFlags,
 }
 
 impl Serve {
     pub(crate) fn run(self) -> Result<(), Failed> {
-        start_log();
-        let tls = match self.tls {
-            TlsChoice::Own => Tls::Own,
-            TlsChoice::Off => Tls::Off,
-        };
+        let settings = self.flags.settings()?;
+        start_log(&settings.log);
+        if settings.profile == Profile::Development {
+            say("countersign: the development profile protects nobody; use it for trying out only");
+        }
         let plan = Plan {
-            listen: self.listen,
-            tls,
             attended: std::io::stderr().is_terminal(),
-            ..plan(&self.data)
+            ..Plan::of(&settings)
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
@@ -141,9 +79,9 @@ fn invite(ticket: &Ticket, folder: &Path) {
     }
 }
 
-/// The log goes to standard error: text on a terminal, JSON lines elsewhere; `COUNTERSIGN_LOG` chooses what.
-fn start_log() {
-    let filter = EnvFilter::try_from_env("COUNTERSIGN_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+/// The log goes to standard error: text on a terminal, JSON lines elsewhere.
+fn start_log(filter: &str) {
+    let filter = EnvFilter::new(filter);
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

@@ -7,5 +7,6 @@ mod canary;
 mod first;
 mod keys;
 mod pages;
+mod settings;
 mod sign_in;
 mod world;

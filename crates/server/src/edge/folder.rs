@@ -82,11 +82,6 @@ impl Folder {
         self.root.join("countersign.toml")
     }
 
-    /// The key ring.
-    pub fn ring(&self) -> PathBuf {
-        self.root.join("keys/ring")
-    }
-
     /// Certificates and their keys.
     pub fn tls(&self) -> PathBuf {
         self.root.join("tls")

@@ -8,4 +8,5 @@ pub mod certificate;
 pub mod clock;
 pub mod entropy;
 pub mod folder;
+pub mod host;
 pub mod ring;

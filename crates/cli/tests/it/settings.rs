@@ -1,0 +1,107 @@
+//! The settings as an operator meets them: every mistake at once, and one order of precedence.
+
+use serde_json::{Value, json};
+
+use crate::world::{Folder, Server, countersign};
+
+#[test]
+fn check_names_every_mistake_at_once_and_a_server_refuses_to_start() {
+    let folder = Folder::fresh();
+    let file = folder.0.join("settings.toml");
+    std::fs::write(&file, "lissen = \"x\"\nwindow = 3\nsession_s = 5\n").expect("it can be written");
+    let config = file.to_str().expect("UTF-8");
+    let data = folder.data();
+    let data = data.to_str().expect("UTF-8");
+    for command in ["check", "serve"] {
+        let ended = countersign(
+            &[command, "--config", config, "--data", data, "--tls", "maybe"],
+            "",
+        );
+        assert_eq!((ended.code, ended.stdout.as_str()), (2, ""));
+        for expected in [
+            "lissen (file)",
+            "`listen`",
+            "session_s (file)",
+            "tls (flag)",
+            "own, files, off",
+        ] {
+            assert!(ended.stderr.contains(expected), "{expected}: {}", ended.stderr);
+        }
+    }
+    assert!(!folder.data().exists(), "nothing was made");
+    std::fs::write(&file, "window = 3\n").expect("it can be written");
+    let ended = countersign(&["user", "list", "--config", config, "--data", data], "");
+    assert_eq!(ended.code, 2);
+    assert!(
+        ended.stderr.contains("production accepts at most 1"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn file_in_the_data_folder_is_found_and_a_flag_goes_before_it() {
+    let folder = Folder::fresh();
+    let data = folder.data();
+    let text = data.to_str().expect("UTF-8");
+    assert_eq!(countersign(&["user", "list", "--data", text], "").code, 0);
+    let kept =
+        "public_url = \"https://id.example.org/\"\ntls = \"files\"\ntls_chain = \"a\"\ntls_key = \"b\"\n";
+    std::fs::write(data.join("countersign.toml"), kept).expect("it can be written");
+    let check = |options: &[&str]| {
+        let ended = countersign(&[&["check", "--json", "--data", text], options].concat(), "");
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        serde_json::from_str::<Value>(&ended.stdout).expect("JSON")
+    };
+    assert_eq!(check(&[])["tls"], json!({ "value": "files", "given": "file" }));
+    assert_eq!(
+        check(&["--node", "b"])["node"],
+        json!({ "value": "b", "given": "flag" })
+    );
+    assert_eq!(
+        check(&[])["session_s"],
+        json!({ "value": "3600", "given": "default" })
+    );
+    assert_eq!(
+        check(&[])["log"],
+        json!({ "value": "trace", "given": "environment" })
+    );
+
+    std::fs::write(
+        data.join("countersign.toml"),
+        "public_url = \"https://id.example.org/\"\n",
+    )
+    .expect("it can be written");
+    let server = Server::start(&data);
+    let link = countersign(&["setup-link", "--json", "--data", text], "").stdout;
+    let link: Value = serde_json::from_str(&link).expect("JSON");
+    let begin = "https://id.example.org/setup#";
+    assert!(
+        link["link"].as_str().is_some_and(|link| link.starts_with(begin)),
+        "{link}"
+    );
+    server.stop();
+}
+
+#[test]
+fn ring_is_kept_where_it_is_set_to_be() {
+    let folder = Folder::fresh();
+    let data = folder.data();
+    let text = data.to_str().expect("UTF-8");
+    let ring = folder.0.join("ring");
+    let ring_text = ring.to_str().expect("UTF-8");
+    let server = Server::start_with(&data, &["--tls", "off", "--keys-file", ring_text]);
+    assert!(ring.exists() && !data.join("keys/ring").exists());
+    let rotated = countersign(&["key", "rotate", "--data", text], "");
+    assert_eq!(
+        rotated.code, 0,
+        "the running server knows its ring: {}",
+        rotated.stderr
+    );
+    let kept = std::fs::read_to_string(&ring).expect("the ring is there");
+    assert_eq!(kept.matches("\nseal ").count(), 2);
+    server.stop();
+    let ended = countersign(&["user", "list", "--data", text], "");
+    assert_eq!(ended.code, 3, "without the setting there is no ring");
+    assert!(ended.stderr.contains("no key ring"), "{}", ended.stderr);
+}

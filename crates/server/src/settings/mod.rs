@@ -1,0 +1,190 @@
+//! The settings: one table of names, from which file, environment, flags and the example file are derived.
+//!
+//! Knows: what each setting may be, and that a flag goes before the environment, that before the file, that
+//! before the default. Must never know: how files or the environment are read; the texts are handed in. Every
+//! mistake is found before any is reported.
+//!
+//! Read next: [`table`] for the settings themselves, [`Sources::resolve`] for how they come together.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use countersign_auth::policy::Policy;
+
+mod sources;
+pub mod table;
+
+pub use sources::{Given, Shown, Sources};
+pub use table::TABLE;
+
+use crate::service::hashing::Cost;
+
+/// How an installation is to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The data folder.
+    pub data: PathBuf,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// How strict to be.
+    pub profile: Profile,
+    /// The base of links, without a trailing slash.
+    pub public_url: Option<String>,
+    /// How connections are secured.
+    pub tls: TlsChoice,
+    /// PEM file of the operator's certificate chain.
+    pub tls_chain: Option<PathBuf>,
+    /// PEM file of its key.
+    pub tls_key: Option<PathBuf>,
+    /// Names and addresses the server is reached by, besides the machine's own.
+    pub names: Vec<String>,
+    /// This node's name.
+    pub node: String,
+    /// The key ring, when it is kept elsewhere.
+    pub keys_file: Option<PathBuf>,
+    /// The rules' numbers.
+    pub policy: Policy,
+    /// Password hashes computed at once; 0 for as many as there are processors.
+    pub hash_threads: usize,
+    /// What is logged.
+    pub log: String,
+}
+
+/// How strict an installation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// For people.
+    Production,
+    /// For trying out, on loopback only.
+    Development,
+}
+
+/// How connections are secured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsChoice {
+    /// By the installation's own authority.
+    Own,
+    /// By the operator's certificate.
+    Files,
+    /// Not at all, on loopback only.
+    Off,
+}
+
+impl Settings {
+    /// Before anything was set; [`Sources::resolve`] sets every default from the table.
+    fn blank() -> Settings {
+        Settings {
+            data: PathBuf::new(),
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            profile: Profile::Production,
+            public_url: None,
+            tls: TlsChoice::Own,
+            tls_chain: None,
+            tls_key: None,
+            names: Vec::new(),
+            node: String::new(),
+            keys_file: None,
+            policy: Policy::default(),
+            hash_threads: 0,
+            log: String::new(),
+        }
+    }
+
+    /// What a password hash costs under this profile.
+    pub fn cost(&self) -> Cost {
+        match self.profile {
+            Profile::Production => Cost::PRODUCTION,
+            Profile::Development => Cost::DEVELOPMENT,
+        }
+    }
+
+    /// What is wrong with settings that are each right by themselves.
+    fn disagreements(&self) -> Vec<Mistake> {
+        let mut found = Vec::new();
+        let mut note = |setting: &str, problem: String, remedy: &str| {
+            found.push(Mistake {
+                setting: setting.to_owned(),
+                given: Given::Together,
+                problem,
+                remedy: remedy.to_owned(),
+            });
+        };
+        let beyond = !is_loopback(self.listen.ip());
+        if self.profile == Profile::Development && beyond {
+            let problem = format!(
+                "the development profile listens on loopback only, not on {}",
+                self.listen
+            );
+            note("profile", problem, "use `production`, or listen on 127.0.0.1");
+        }
+        if self.tls == TlsChoice::Off && beyond {
+            let problem = format!("without TLS only loopback is served, not {}", self.listen);
+            note("tls", problem, "use `own` or `files`, or listen on 127.0.0.1");
+        }
+        let has_files = (self.tls_chain.is_some(), self.tls_key.is_some());
+        if self.tls == TlsChoice::Files && has_files != (true, true) {
+            let problem = "`files` needs both a chain and its key".to_owned();
+            note("tls", problem, "set `tls_chain` and `tls_key`");
+        }
+        if self.tls != TlsChoice::Files && has_files != (false, false) {
+            let problem = "a certificate is set that would not be used".to_owned();
+            note(
+                "tls",
+                problem,
+                "set `tls` to `files`, or remove `tls_chain` and `tls_key`",
+            );
+        }
+        let window = self.policy.window;
+        if self.profile == Profile::Production && (window.past > 1 || window.future > 1) {
+            let problem = format!(
+                "production accepts at most 1 time step around now, not {}",
+                window.past
+            );
+            note("window", problem, "use 1 or 0, and set the clocks right");
+        }
+        if self.policy.session_idle_s > self.policy.session_s {
+            let problem = "a session would end before it is idle for so long".to_owned();
+            note("session_idle_s", problem, "use at most the value of `session_s`");
+        }
+        if !countersign_auth::throttle::are_consistent(&self.policy) {
+            let problem = "the throttle would forget failures before it could act on them".to_owned();
+            let remedy = "keep `throttle_lockout_s` at least `throttle_window_s`, and \
+                          `throttle_lifetime_strangers` at most `throttle_lifetime`";
+            note("throttle_lockout_s", problem, remedy);
+        }
+        found
+    }
+}
+
+fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}
+
+/// One thing that is wrong with the settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// Which setting.
+    pub setting: String,
+    /// Where it was given.
+    pub given: Given,
+    /// What is wrong.
+    pub problem: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Mistake {
+            setting,
+            given,
+            problem,
+            remedy,
+        } = self;
+        match given {
+            Given::Together => write!(f, "{setting}: {problem}; {remedy}"),
+            given => write!(f, "{setting} ({given}): {problem}; {remedy}"),
+        }
+    }
+}

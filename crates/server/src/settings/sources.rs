@@ -1,0 +1,356 @@
+//! Where settings are given, and which of several values counts.
+//!
+//! Knows: precedence and spelling. Must never know: what a setting is for.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::table::{Setting, TABLE};
+use super::{Mistake, Settings};
+
+/// What the names of settings begin with in the environment.
+const PREFIX: &str = "COUNTERSIGN_";
+/// The file's own place, which is no setting of the file.
+const CONFIG: &str = "COUNTERSIGN_CONFIG";
+/// Letters by which a name in the environment may differ from a setting's and still be taken for a slip.
+///
+/// Others are let be: container platforms put names of their own there.
+const SLIP_MAX: usize = 2;
+
+/// Where a value was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Given {
+    /// Nowhere.
+    Default,
+    /// By the service manager's credentials.
+    Credential,
+    /// In the file.
+    File,
+    /// In the environment.
+    Environment,
+    /// On the command line.
+    Flag,
+    /// In several places together.
+    Together,
+}
+
+impl fmt::Display for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Given::Default => "default",
+            Given::Credential => "credential",
+            Given::File => "file",
+            Given::Environment => "environment",
+            Given::Flag => "flag",
+            Given::Together => "together",
+        })
+    }
+}
+
+/// Everything that was given, as text.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// Settings on the command line, by the names of the table.
+    pub flags: Vec<(String, String)>,
+    /// The environment; what does not concern us is passed over.
+    pub environment: Vec<(String, String)>,
+    /// The file, if there is one.
+    pub file: Option<String>,
+    /// Whether the file lies in the data folder, where it can't say where that is.
+    pub file_is_inside: bool,
+    /// A key ring handed over by the service manager.
+    pub credential: Option<PathBuf>,
+}
+
+/// Each setting with the value that counts and where it was given.
+pub type Shown = Vec<(&'static Setting, String, Given)>;
+
+/// Values by setting, the one that counts with where it was given.
+type Values = BTreeMap<&'static str, (String, Given)>;
+
+impl Sources {
+    /// The data folder, which must be known before its file can be read.
+    pub fn data(&self) -> PathBuf {
+        self.early("data").unwrap_or_else(|| "data".into())
+    }
+
+    /// The file's place: as given, or inside the data folder.
+    pub fn config(&self) -> (PathBuf, bool) {
+        match self.early("config") {
+            Some(path) => (path, false),
+            None => (self.data().join("countersign.toml"), true),
+        }
+    }
+
+    fn early(&self, name: &str) -> Option<PathBuf> {
+        let flag = self.flags.iter().find(|(flag, _)| flag == name);
+        let variable = format!("{PREFIX}{}", name.to_ascii_uppercase());
+        let found = flag.or_else(|| self.environment.iter().find(|(known, _)| *known == variable));
+        found.map(|(_, value)| PathBuf::from(value))
+    }
+
+    /// Brings everything together.
+    ///
+    /// # Errors
+    /// Every [`Mistake`] there is.
+    pub fn resolve(&self) -> Result<(Settings, Shown), Vec<Mistake>> {
+        let mut mistakes = Vec::new();
+        let mut values = Values::new();
+        if let Some(ring) = self.credential.as_deref().map(Path::to_string_lossy) {
+            values.insert("keys_file", (ring.into_owned(), Given::Credential));
+        }
+        self.read_file(&mut values, &mut mistakes);
+        self.read_environment(&mut values, &mut mistakes);
+        for (name, value) in self.flags.iter().filter(|(name, _)| name != "config") {
+            match known(name) {
+                Some(setting) => drop(values.insert(setting.name, (value.clone(), Given::Flag))),
+                None => mistakes.push(unknown(name, Given::Flag)),
+            }
+        }
+        let mut settings = Settings::blank();
+        let mut shown = Vec::new();
+        for setting in &TABLE {
+            let (value, given) = match values.remove(setting.name) {
+                Some((value, given)) => (value, given),
+                None => (setting.default_text().to_owned(), Given::Default),
+            };
+            if let Err((problem, remedy)) = (setting.apply)(&mut settings, &value) {
+                mistakes.push(Mistake {
+                    setting: setting.name.to_owned(),
+                    given,
+                    problem,
+                    remedy,
+                });
+            }
+            shown.push((setting, value, given));
+        }
+        // Values that are wrong by themselves are not judged together as well.
+        if mistakes.is_empty() {
+            mistakes = settings.disagreements();
+        }
+        if mistakes.is_empty() {
+            Ok((settings, shown))
+        } else {
+            Err(mistakes)
+        }
+    }
+
+    fn read_file(&self, values: &mut Values, mistakes: &mut Vec<Mistake>) {
+        let Some(text) = &self.file else { return };
+        let mistake = |setting: &str, problem: String, remedy: &str| Mistake {
+            setting: setting.to_owned(),
+            given: Given::File,
+            problem,
+            remedy: remedy.to_owned(),
+        };
+        let table: toml::Table = match toml::from_str(text) {
+            Ok(table) => table,
+            Err(error) => {
+                let before = error
+                    .span()
+                    .map_or("", |span| text.get(..span.start).unwrap_or(""));
+                let line = before.matches('\n').count() + 1;
+                let problem = format!("line {line} is no TOML: {}", error.message());
+                mistakes.push(mistake(
+                    "the settings file",
+                    problem,
+                    "write `name = value`, one a line",
+                ));
+                return;
+            }
+        };
+        for (name, value) in table {
+            let Some(setting) = known(&name) else {
+                mistakes.push(unknown(&name, Given::File));
+                continue;
+            };
+            if setting.name == "data" && self.file_is_inside {
+                let problem = "the file lies in the data folder and can't say where that is".to_owned();
+                mistakes.push(mistake(
+                    "data",
+                    problem,
+                    "use `--data`, or keep the file elsewhere with `--config`",
+                ));
+                continue;
+            }
+            match text_of(&value) {
+                Some(text) => drop(values.insert(setting.name, (text, Given::File))),
+                None => {
+                    let problem = format!("a value of type {} does not fit here", value.type_str());
+                    mistakes.push(mistake(
+                        setting.name,
+                        problem,
+                        &format!("write {}", setting.example()),
+                    ));
+                }
+            }
+        }
+    }
+
+    fn read_environment(&self, values: &mut Values, mistakes: &mut Vec<Mistake>) {
+        for (variable, value) in &self.environment {
+            let Some(name) = variable.strip_prefix(PREFIX).filter(|_| variable != CONFIG) else {
+                continue;
+            };
+            let name = name.to_ascii_lowercase();
+            match known(&name) {
+                Some(setting) => drop(values.insert(setting.name, (value.clone(), Given::Environment))),
+                None if nearest(&name).0 <= SLIP_MAX => mistakes.push(unknown(&name, Given::Environment)),
+                None => {}
+            }
+        }
+    }
+}
+
+fn known(name: &str) -> Option<&'static Setting> {
+    TABLE.iter().find(|setting| setting.name == name)
+}
+
+/// The setting whose name is nearest, and by how many letters it differs.
+fn nearest(name: &str) -> (usize, &'static str) {
+    let distance = |setting: &Setting| (strsim::levenshtein(name, setting.name), setting.name);
+    TABLE.iter().map(distance).min().unwrap_or((usize::MAX, ""))
+}
+
+fn unknown(name: &str, given: Given) -> Mistake {
+    Mistake {
+        setting: name.to_owned(),
+        given,
+        problem: "there is no such setting".into(),
+        remedy: format!("the nearest is `{}`", nearest(name).1),
+    }
+}
+
+/// A value of the file as the other sources would spell it.
+fn text_of(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Array(values) => {
+            let texts: Option<Vec<&str>> = values.iter().map(toml::Value::as_str).collect();
+            texts.map(|texts| texts.join(","))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{Profile, TlsChoice};
+    use countersign_auth::policy::Policy;
+
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    fn file(text: &str) -> Sources {
+        Sources {
+            file: Some(text.to_owned()),
+            ..Sources::default()
+        }
+    }
+
+    fn mistakes(sources: &Sources) -> Vec<String> {
+        let found = sources.resolve().expect_err("there are mistakes");
+        found.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn untouched_settings_are_the_rules_own_defaults() {
+        let (settings, _) = Sources::default().resolve().expect("defaults are right");
+        assert_eq!(settings.policy, Policy::default());
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:8443");
+        assert_eq!(
+            (settings.tls, settings.profile),
+            (TlsChoice::Own, Profile::Production)
+        );
+        assert_eq!(settings.cost(), crate::service::hashing::Cost::PRODUCTION);
+    }
+
+    #[test]
+    fn flag_goes_before_environment_before_file_before_credential_before_default() {
+        let mut sources = file("keys_file = \"file\"\n");
+        sources.credential = Some("credential".into());
+        sources.environment = pairs(&[("COUNTERSIGN_KEYS_FILE", "environment"), ("HOME", "/")]);
+        sources.flags = pairs(&[("keys_file", "flag")]);
+        let ring = |sources: &Sources| sources.resolve().expect("right").0.keys_file;
+        assert_eq!(ring(&sources), Some("flag".into()));
+        sources.flags.clear();
+        assert_eq!(ring(&sources), Some("environment".into()));
+        sources.environment.clear();
+        assert_eq!(ring(&sources), Some("file".into()));
+        sources.file = None;
+        assert_eq!(ring(&sources), Some("credential".into()));
+        sources.credential = None;
+        assert_eq!(ring(&sources), None);
+    }
+
+    #[test]
+    fn every_mistake_is_reported_at_once_with_name_problem_and_remedy() {
+        let mut sources = file("listne = \"x\"\nsession_s = 1\nnames = [1]\nwindow = true\n");
+        sources.environment = pairs(&[("COUNTERSIGN_TSL", "own"), ("COUNTERSIGN_PORT", "tcp://1")]);
+        sources.flags = pairs(&[("listen", "everywhere")]);
+        let found = mistakes(&sources);
+        for expected in [
+            "listne (file): there is no such setting; the nearest is `listen`",
+            "tsl (environment): there is no such setting; the nearest is `tls`",
+            "names (file): a value of type array does not fit",
+            "window (file): a value of type boolean does not fit",
+            "listen (flag): \"everywhere\" is no address with a port",
+            "session_s (file): \"1\" is no number from 60",
+        ] {
+            assert!(
+                found.iter().any(|text| text.starts_with(expected)),
+                "{expected}: {found:#?}"
+            );
+        }
+        assert_eq!(found.len(), 6, "a platform's own variable is let be: {found:#?}");
+        assert_eq!(mistakes(&file("a = 1\nb = \n")).len(), 1);
+        assert!(mistakes(&file("a = 1\nb = \n"))[0].contains("line 2"));
+    }
+
+    #[test]
+    fn settings_that_do_not_go_together_are_refused() {
+        for (text, expected) in [
+            (
+                "profile = \"development\"\nlisten = \"0.0.0.0:1\"",
+                "profile: the development profile",
+            ),
+            ("tls = \"off\"\nlisten = \"[::]:1\"", "tls: without TLS"),
+            ("tls = \"files\"\ntls_key = \"k\"", "tls: `files` needs both"),
+            ("tls_chain = \"c\"\ntls_key = \"k\"", "tls: a certificate is set"),
+            ("window = 2", "window: production accepts"),
+            ("session_s = 600", "session_idle_s: a session would end"),
+            (
+                "throttle_lockout_s = 60",
+                "throttle_lockout_s: the throttle would forget",
+            ),
+            (
+                "throttle_lifetime = 40",
+                "throttle_lockout_s: the throttle would forget",
+            ),
+        ] {
+            let found = mistakes(&file(text));
+            assert_eq!(found.len(), 1, "{text}: {found:#?}");
+            assert!(found[0].starts_with(expected), "{found:#?}");
+        }
+        let wide = file("window = 3\nprofile = \"development\"");
+        assert_eq!(wide.resolve().expect("development may").0.policy.window.past, 3);
+    }
+
+    #[test]
+    fn data_folder_is_not_named_by_the_file_inside_it() {
+        let mut sources = file("data = \"elsewhere\"");
+        assert_eq!(
+            sources.resolve().expect("outside it may").0.data,
+            PathBuf::from("elsewhere")
+        );
+        sources.file_is_inside = true;
+        assert!(mistakes(&sources)[0].contains("--data"));
+    }
+}

@@ -1,0 +1,443 @@
+//! The settings one by one: name, default, what it is for, and how its text is read.
+//!
+//! Knows: bounds of single values. Must never know: where a value was given. A new setting is an entry here;
+//! flag, variable, file and example follow.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use countersign_core::limit::Budget;
+use countersign_core::otp::AcceptanceWindow;
+
+use super::{Profile, Settings, TlsChoice};
+
+/// One setting.
+#[derive(Debug)]
+pub struct Setting {
+    /// Its name in the file; `COUNTERSIGN_NAME` in the environment, `--name` on the command line.
+    pub name: &'static str,
+    /// Its default as the file spells it.
+    pub default: &'static str,
+    /// What it is for, in whole sentences.
+    pub about: &'static str,
+    /// Reads its text.
+    pub(super) apply: fn(&mut Settings, &str) -> Result<(), Wrong>,
+}
+
+/// What is wrong with a text, and what to do.
+type Wrong = (String, String);
+
+impl Setting {
+    /// The default as text.
+    pub(super) fn default_text(&self) -> &'static str {
+        match self.default {
+            "[]" => "",
+            quoted => quoted.trim_matches('"'),
+        }
+    }
+
+    /// How the file spells it.
+    pub(super) fn example(&self) -> String {
+        format!("`{} = {}`", self.name, self.default)
+    }
+}
+
+/// Every setting, in the order of the example file.
+pub const TABLE: [Setting; 25] = [
+    Setting {
+        name: "data",
+        default: "\"data\"",
+        about: "The data folder: database, key ring, certificates. It is made when it is missing, readable by its \
+                owner alone. A file that lies in it can't name it.",
+        apply: |to, text| filled(text, "a folder").map(|text| to.data = text.into()),
+    },
+    Setting {
+        name: "listen",
+        default: "\"127.0.0.1:8443\"",
+        about: "Address and port to listen on; port 0 picks a free one.",
+        apply: |to, text| {
+            parsed(
+                text,
+                "address with a port",
+                "write ADDR:PORT, for example 127.0.0.1:8443",
+            )
+            .map(|address| to.listen = address)
+        },
+    },
+    Setting {
+        name: "profile",
+        default: "\"production\"",
+        about: "`production`, or `development` for trying out: cheap password hashes and a wide window, on \
+                loopback only.",
+        apply: |to, text| {
+            let choices = [
+                ("production", Profile::Production),
+                ("development", Profile::Development),
+            ];
+            one_of(text, &choices).map(|profile| to.profile = profile)
+        },
+    },
+    Setting {
+        name: "public_url",
+        default: "\"\"",
+        about: "The address people type, as in https://id.example.org, when it is not the listening one. Links \
+                begin with it.",
+        apply: |to, text| base_url(text).map(|url| to.public_url = url),
+    },
+    Setting {
+        name: "tls",
+        default: "\"own\"",
+        about: "`own`: a certificate of the installation's own authority, renewed by itself. `files`: yours, see \
+                tls_chain and tls_key. `off`: none, on loopback only, for a proxy beside it.",
+        apply: |to, text| {
+            let choices = [
+                ("own", TlsChoice::Own),
+                ("files", TlsChoice::Files),
+                ("off", TlsChoice::Off),
+            ];
+            one_of(text, &choices).map(|tls| to.tls = tls)
+        },
+    },
+    Setting {
+        name: "tls_chain",
+        default: "\"\"",
+        about: "PEM file of your certificate chain, leaf first. It is read again when it changes.",
+        apply: |to, text| {
+            to.tls_chain = optional(text).map(Into::into);
+            Ok(())
+        },
+    },
+    Setting {
+        name: "tls_key",
+        default: "\"\"",
+        about: "PEM file of the key that belongs to tls_chain.",
+        apply: |to, text| {
+            to.tls_key = optional(text).map(Into::into);
+            Ok(())
+        },
+    },
+    Setting {
+        name: "names",
+        default: "[]",
+        about: "Further names and addresses that the own certificate is good for. The machine's own name, \
+                localhost and the loopback addresses always are.",
+        apply: |to, text| host_names(text).map(|names| to.names = names),
+    },
+    Setting {
+        name: "node",
+        default: "\"main\"",
+        about: "This node's name in the audit; every node has its own chain.",
+        apply: |to, text| node_name(text).map(|node| to.node = node),
+    },
+    Setting {
+        name: "keys_file",
+        default: "\"\"",
+        about: "The key ring, when it is kept outside of the data folder. A credential `countersign-keys` of the \
+                service manager is found by itself.",
+        apply: |to, text| {
+            to.keys_file = optional(text).map(Into::into);
+            Ok(())
+        },
+    },
+    Setting {
+        name: "second_factor",
+        default: "\"required\"",
+        about: "`required`: who has no second factor can do nothing but enrol one. `optional`: passwords alone \
+                sign in where no factor is enrolled, and must have 15 characters.",
+        apply: |to, text| {
+            let choices = [("required", true), ("optional", false)];
+            one_of(text, &choices).map(|required| to.policy.second_factor_required = required)
+        },
+    },
+    Setting {
+        name: "window",
+        default: "1",
+        about: "Time steps before and after now whose codes are accepted. Production takes 0 or 1.",
+        apply: |to, text| {
+            let steps = within(text, 0..=10)?;
+            to.policy.window = AcceptanceWindow {
+                past: steps,
+                future: steps,
+            };
+            Ok(())
+        },
+    },
+    Setting {
+        name: "session_s",
+        default: "3600",
+        about: "Seconds after which a session ends whatever happens.",
+        apply: |to, text| within(text, 60..=2_592_000).map(|seconds| to.policy.session_s = seconds),
+    },
+    Setting {
+        name: "session_idle_s",
+        default: "1800",
+        about: "Seconds without activity after which a session ends.",
+        apply: |to, text| within(text, 60..=2_592_000).map(|seconds| to.policy.session_idle_s = seconds),
+    },
+    Setting {
+        name: "challenge_s",
+        default: "300",
+        about: "Seconds between password and code.",
+        apply: |to, text| within(text, 30..=600).map(|seconds| to.policy.challenge_s = seconds),
+    },
+    Setting {
+        name: "throttle_window_s",
+        default: "300",
+        about: "Seconds for which a failure counts.",
+        apply: |to, text| {
+            let seconds = within(text, 60..=86_400)?;
+            for_each_budget(to, |budget| budget.window_s = seconds);
+            Ok(())
+        },
+    },
+    Setting {
+        name: "throttle_lockout_s",
+        default: "300",
+        about: "Seconds without a further try after which a closed budget opens; at least throttle_window_s.",
+        apply: |to, text| {
+            let seconds = within(text, 60..=86_400)?;
+            for_each_budget(to, |budget| budget.lockout_s = seconds);
+            Ok(())
+        },
+    },
+    Setting {
+        name: "throttle_pair",
+        default: "5",
+        about: "Failures of one account from one address.",
+        apply: |to, text| within(text, 1..=20).map(|count| to.policy.budgets.pair.failures_max = count),
+    },
+    Setting {
+        name: "throttle_strangers_password",
+        default: "20",
+        about: "Wrong passwords of one account from all addresses where nobody signed in before.",
+        apply: |to, text| {
+            within(text, 1..=50).map(|count| to.policy.budgets.strangers_password.failures_max = count)
+        },
+    },
+    Setting {
+        name: "throttle_strangers_code",
+        default: "5",
+        about: "Wrong codes of one account from all such addresses.",
+        apply: |to, text| {
+            within(text, 1..=10).map(|count| to.policy.budgets.strangers_code.failures_max = count)
+        },
+    },
+    Setting {
+        name: "throttle_source",
+        default: "60",
+        about: "Failures of one address over all names.",
+        apply: |to, text| within(text, 1..=1000).map(|count| to.policy.budgets.source.failures_max = count),
+    },
+    Setting {
+        name: "throttle_lifetime_strangers",
+        default: "50",
+        about: "Failures from strangers since an account's last sign-in, after which strangers are no longer \
+                heard.",
+        apply: |to, text| within(text, 1..=100).map(|count| to.policy.budgets.lifetime_strangers = count),
+    },
+    Setting {
+        name: "throttle_lifetime",
+        default: "100",
+        about: "Failures in all since an account's last sign-in, after which the credential is closed until \
+                another factor or an operator opens it.",
+        apply: |to, text| within(text, 1..=100).map(|count| to.policy.budgets.lifetime_all = count),
+    },
+    Setting {
+        name: "hash_threads",
+        default: "0",
+        about: "Password hashes computed at once, each in 48 MiB; 0 for as many as there are processors.",
+        apply: |to, text| within(text, 0..=256).map(|count| to.hash_threads = count),
+    },
+    Setting {
+        name: "log",
+        default: "\"info\"",
+        about: "What is logged on standard error: error, warn, info, debug or trace, also by module. No log of any \
+                level holds a secret.",
+        apply: |to, text| {
+            let filter = tracing_subscriber::EnvFilter::try_new(text);
+            filter.map_err(|_| {
+                let remedy = "write a level such as info, or module=level".to_owned();
+                (format!("{text:?} is no filter"), remedy)
+            })?;
+            to.log = text.to_owned();
+            Ok(())
+        },
+    },
+];
+
+/// The example file: every setting with its default, commented out.
+pub fn example() -> String {
+    let mut text = String::from(
+        "# Settings of Countersign. A flag goes before the environment, that before this file.\n\
+         # `countersign check` names every mistake.\n",
+    );
+    for setting in &TABLE {
+        let variable = setting.name.to_ascii_uppercase();
+        let flag = setting.name.replace('_', "-");
+        text.push('\n');
+        for line in wrapped(setting.about, 98) {
+            let _ = writeln!(text, "# {line}");
+        }
+        let _ = writeln!(text, "# COUNTERSIGN_{variable}, --{flag}");
+        let _ = writeln!(text, "#{} = {}", setting.name, setting.default);
+    }
+    text
+}
+
+fn wrapped(text: &str, columns: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_ascii_whitespace() {
+        let last = lines.last_mut().expect("there is always a line");
+        if last.is_empty() {
+            last.push_str(word);
+        } else if last.len() + 1 + word.len() <= columns {
+            last.push(' ');
+            last.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
+
+fn parsed<T: FromStr>(text: &str, what: &str, remedy: &str) -> Result<T, Wrong> {
+    text.parse()
+        .map_err(|_| (format!("{text:?} is no {what}"), remedy.to_owned()))
+}
+
+fn within<T>(text: &str, bounds: std::ops::RangeInclusive<T>) -> Result<T, Wrong>
+where
+    T: FromStr + PartialOrd + std::fmt::Display,
+{
+    let number = text.parse().ok().filter(|number| bounds.contains(number));
+    number.ok_or_else(|| {
+        let (low, high) = (bounds.start(), bounds.end());
+        let problem = format!("{text:?} is no number from {low} to {high}");
+        (problem, "choose one within these bounds".to_owned())
+    })
+}
+
+fn one_of<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, Wrong> {
+    let found = choices.iter().find(|(name, _)| *name == text);
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+        (
+            format!("{text:?} is no choice"),
+            format!("write one of {}", names.join(", ")),
+        )
+    })
+}
+
+fn filled<'a>(text: &'a str, what: &str) -> Result<&'a str, Wrong> {
+    optional(text).ok_or_else(|| ("it is empty".to_owned(), format!("name {what}, or leave it out")))
+}
+
+fn optional(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+fn base_url(text: &str) -> Result<Option<String>, Wrong> {
+    let Some(text) = optional(text) else {
+        return Ok(None);
+    };
+    let rest = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, '#' | '?' | '"' | '<' | '>' | '\\');
+    match rest.map(|rest| rest.trim_end_matches('/')) {
+        Some(rest) if !rest.is_empty() && rest.chars().all(is_plain) => {
+            Ok(Some(text.trim_end_matches('/').to_owned()))
+        }
+        _ => {
+            let problem = format!("{text:?} is no address of a site");
+            Err((problem, "write it as in https://id.example.org".to_owned()))
+        }
+    }
+}
+
+fn host_names(text: &str) -> Result<Vec<String>, Wrong> {
+    let is_host = |name: &str| {
+        let is_known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+        name.parse::<IpAddr>().is_ok()
+            || (name.len() <= 253 && !name.is_empty() && name.bytes().all(is_known))
+    };
+    let names: Vec<&str> = text
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .collect();
+    match names.iter().find(|name| !is_host(name)) {
+        Some(wrong) => Err((
+            format!("{wrong:?} is no host name or address"),
+            "write names without scheme and port".to_owned(),
+        )),
+        None => Ok(names.into_iter().map(str::to_ascii_lowercase).collect()),
+    }
+}
+
+fn node_name(text: &str) -> Result<String, Wrong> {
+    let is_known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if (1..=32).contains(&text.len()) && text.bytes().all(is_known) {
+        return Ok(text.to_owned());
+    }
+    let remedy = "use 1 to 32 of the letters a to z, digits and hyphens".to_owned();
+    Err((format!("{text:?} can't be a node's name"), remedy))
+}
+
+fn for_each_budget(to: &mut Settings, change: impl Fn(&mut Budget)) {
+    let budgets = &mut to.policy.budgets;
+    [
+        &mut budgets.pair,
+        &mut budgets.strangers_password,
+        &mut budgets.strangers_code,
+        &mut budgets.source,
+    ]
+    .into_iter()
+    .for_each(change);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn example_file_is_the_one_in_the_repository() {
+        let kept = include_str!("../../../../countersign.example.toml");
+        assert!(
+            kept == example(),
+            "run `countersign check --example > countersign.example.toml`"
+        );
+    }
+
+    #[test]
+    fn example_file_without_its_marks_is_read_and_changes_nothing() {
+        let is_value = |line: &&str| line.starts_with('#') && !line.starts_with("# ");
+        let example = example();
+        let lines: Vec<&str> = example.lines().filter(is_value).map(|line| &line[1..]).collect();
+        assert_eq!(lines.len(), TABLE.len());
+        let sources = crate::settings::Sources {
+            file: Some(lines.join("\n")),
+            ..Default::default()
+        };
+        let untouched = crate::settings::Sources::default().resolve().expect("right").0;
+        assert_eq!(sources.resolve().expect("right").0, untouched);
+    }
+
+    #[test]
+    fn public_url_is_a_site_without_a_trailing_slash() {
+        assert_eq!(
+            base_url("https://id.example.org/"),
+            Ok(Some("https://id.example.org".to_owned()))
+        );
+        for wrong in [
+            "id.example.org",
+            "https://",
+            "ftp://x",
+            "https://a b",
+            "https://a/#x",
+        ] {
+            assert!(base_url(wrong).is_err(), "{wrong}");
+        }
+    }
+}
