@@ -6,6 +6,7 @@ mod backup;
 mod canary;
 mod first;
 mod keys;
+mod kills;
 mod pages;
 mod settings;
 mod sign_in;

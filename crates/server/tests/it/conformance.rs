@@ -275,8 +275,11 @@ fn crossing_committers_do_not_block_each_other_and_one_of_them_wins(store: &dyn 
     }
 }
 
+/// What a store must do, shown on an empty one.
+type Rule = fn(&dyn Store);
+
 /// Every rule, each on a fresh store.
-const SUITE: [(&str, fn(&dyn Store)); 9] = [
+const SUITE: [(&str, Rule); 9] = [
     (
         "reads what was written",
         reads_what_was_written_under_rising_versions,

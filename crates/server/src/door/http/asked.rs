@@ -209,7 +209,7 @@ fn malformed(path: &str, cause: &serde_json::Error) -> Response {
         "." => format!(
             "at {place}: a member is missing, unknown or twice, or the text is not JSON; see /openapi.json"
         ),
-        path => format!("`{path}` at {place} is missing or of another type; see /openapi.json"),
+        path => format!("`{path}` at {place} is missing or of another type"),
     };
     answer::bad_request("malformed", &detail)
 }

@@ -1,0 +1,164 @@
+//! kill -9 under a load of sign-ins: whatever was acknowledged still holds afterwards.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::world::{Folder, PASSWORD, Person, Server, audit, countersign};
+
+/// What one person was told before the server was gone.
+#[derive(Default)]
+struct Told {
+    /// Codes that opened a session.
+    used: Vec<String>,
+    /// Sessions that are open.
+    open: Vec<String>,
+    /// Sessions that were signed out.
+    ended: Vec<String>,
+}
+
+/// A request that may meet its server's end; none when there was no answer.
+fn post(url: &str, path: &str, token: Option<&str>, body: &Value) -> Option<(u16, Value)> {
+    let config = ureq::Agent::config_builder().http_status_as_error(false);
+    let agent: ureq::Agent = config
+        .timeout_global(Some(Duration::from_secs(20)))
+        .build()
+        .into();
+    let mut request = agent.post(format!("{url}{path}"));
+    if let Some(token) = token {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    let mut response = request.send_json(body).ok()?;
+    let text = response.body_mut().read_to_string().ok()?;
+    Some((response.status().as_u16(), serde_json::from_str(&text).ok()?))
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
+/// Signs in with one backup code after another, signs out of every other session, until there is no answer.
+fn load(url: &str, person: &Person, acknowledged: &AtomicUsize) -> Told {
+    let mut told = Told::default();
+    for (turn, code) in person.backup_codes.iter().enumerate() {
+        let first = post(
+            url,
+            "/api/auth/login",
+            None,
+            &json!({ "username": person.name, "password": PASSWORD }),
+        );
+        let Some((200, first)) = first else { break };
+        let body = json!({ "challenge_token": first["challenge_token"], "totp_code": code });
+        let Some((200, opened)) = post(url, "/api/auth/verify", None, &body) else {
+            break;
+        };
+        told.used.push(code.clone());
+        acknowledged.fetch_add(1, Ordering::SeqCst);
+        let Some(session) = text(&opened["session_token"]) else {
+            break;
+        };
+        if turn % 2 == 0 {
+            told.open.push(session);
+        } else if let Some((200, _)) = post(url, "/api/auth/logout", Some(&session), &json!({})) {
+            told.ended.push(session);
+        }
+    }
+    told
+}
+
+fn five_wrong_guesses(url: &str, name: &str) -> bool {
+    let guess = json!({ "username": name, "password": "guess" });
+    (0..5).all(|_| matches!(post(url, "/api/auth/login", None, &guess), Some((401, _))))
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_when_the_server_is_killed_under_load() {
+    let rounds =
+        std::env::var("COUNTERSIGN_KILLS").map_or(3, |text| text.parse().expect("a number of kills"));
+    let folder = Folder::fresh();
+    let data = folder.data();
+    let mut signed_in = 0;
+    for round in 0..rounds {
+        let people: Vec<Person> = (0..3)
+            .map(|number| Person::add(&data, &format!("p{round}-{number}")))
+            .collect();
+        let server = Server::start(&data);
+        let ghost = format!("ghost-{round}");
+        assert!(five_wrong_guesses(&server.url, &ghost));
+        let acknowledged = AtomicUsize::new(0);
+        let wanted = 5 + round % 7;
+        let told: Vec<Told> = std::thread::scope(|scope| {
+            let url = server.url.clone();
+            let loads: Vec<_> = people
+                .iter()
+                .map(|person| {
+                    let (url, acknowledged) = (url.clone(), &acknowledged);
+                    scope.spawn(move || load(&url, person, acknowledged))
+                })
+                .collect();
+            while acknowledged.load(Ordering::SeqCst) < wanted && !loads.iter().all(|load| load.is_finished())
+            {
+                std::thread::yield_now();
+            }
+            server.kill();
+            loads
+                .into_iter()
+                .map(|load| load.join().expect("no load panics"))
+                .collect()
+        });
+        signed_in += told.iter().map(|told| told.used.len()).sum::<usize>();
+
+        let ended = countersign(&["audit", "verify", "--data", data.to_str().expect("UTF-8")], "");
+        assert_eq!(ended.code, 0, "round {round}: {}", ended.stderr);
+        let is_sign_in =
+            |entry: &&Value| entry["act"] == json!("sign_in") && entry["result"] == json!("success");
+        assert!(
+            audit(&data).iter().filter(is_sign_in).count() >= signed_in,
+            "round {round}: an entry is lost"
+        );
+
+        let server = Server::start(&data);
+        let guess = json!({ "username": ghost, "password": "guess" });
+        assert_eq!(
+            server.post("/api/auth/login", None, &guess).0,
+            429,
+            "round {round}: failures are lost"
+        );
+        for (person, told) in people.iter().zip(&told) {
+            for session in &told.open {
+                assert_eq!(
+                    server.get("/api/dashboard", session).0,
+                    200,
+                    "round {round}: a session is lost"
+                );
+            }
+            for session in &told.ended {
+                assert_eq!(
+                    server.get("/api/dashboard", session).0,
+                    401,
+                    "round {round}: a sign-out is lost"
+                );
+            }
+            if let Some(code) = told.used.last() {
+                let challenge = post(
+                    &server.url,
+                    "/api/auth/login",
+                    None,
+                    &json!({ "username": person.name, "password": PASSWORD }),
+                );
+                let Some((200, challenge)) = challenge else {
+                    continue;
+                };
+                let token = text(&challenge["challenge_token"]).expect("a challenge");
+                assert_eq!(
+                    server.verify(&token, code).0,
+                    401,
+                    "round {round}: a code worked twice"
+                );
+            }
+        }
+        server.stop();
+    }
+    assert!(signed_in >= rounds, "the load signed in {signed_in} times");
+}
