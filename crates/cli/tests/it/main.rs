@@ -9,4 +9,5 @@ mod keys;
 mod pages;
 mod settings;
 mod sign_in;
+mod tools;
 mod world;
