@@ -8,11 +8,12 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 mod command;
 mod installation;
 mod out;
+mod png;
 mod settings;
 
 use out::Failed;
@@ -39,6 +40,20 @@ enum Command {
     User(command::user::User),
     /// List, rotate and forget the keys that secrets are sealed under
     Key(command::key::Key),
+    /// Make a second factor for an account and show its code to scan
+    Enrol(command::enrol::Enrol),
+    /// Say whether a code is right
+    Verify(command::verify::Verify),
+    /// Draw a shared secret
+    Secret(command::secret::Secret),
+    /// Print the certificate that clients pin
+    Trust(command::trust::Trust),
+    /// Examine clock, store and keys, or a secret and a code
+    Doctor(command::doctor::Doctor),
+    /// Print completions for a shell
+    Completions(command::describe::Completions),
+    /// Print the manual
+    Man(command::describe::Man),
     /// Check the settings and show them
     Check(command::check::Check),
     /// Write everything into one encrypted file, while the server runs
@@ -72,6 +87,13 @@ fn run(command: Option<Command>) -> Result<(), Failed> {
         Some(Command::Admin(admin)) => admin.run(),
         Some(Command::User(user)) => user.run(),
         Some(Command::Key(key)) => key.run(),
+        Some(Command::Enrol(enrol)) => enrol.run(),
+        Some(Command::Verify(verify)) => verify.run(),
+        Some(Command::Secret(secret)) => secret.run(),
+        Some(Command::Trust(trust)) => trust.run(),
+        Some(Command::Doctor(doctor)) => doctor.run(),
+        Some(Command::Completions(completions)) => completions.run(Arguments::command()),
+        Some(Command::Man(man)) => man.run(Arguments::command()),
         Some(Command::Check(check)) => check.run(),
         Some(Command::Backup(backup)) => backup.run(),
         Some(Command::Restore(restore)) => restore.run(),

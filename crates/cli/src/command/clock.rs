@@ -47,6 +47,7 @@ impl Clock {
                     clock_doubted,
                     trouble,
                     now,
+                    ..
                 } => {
                     if json {
                         data(json!({ "ready": trouble.is_none(), "trouble": trouble, "now": now }));

@@ -10,4 +10,5 @@ mod kills;
 mod pages;
 mod settings;
 mod sign_in;
+mod tools;
 mod world;

@@ -200,14 +200,22 @@ impl Authority {
     }
 }
 
+/// SHA-256 over the first certificate of a PEM text, in hexadecimal.
+///
+/// # Errors
+/// [`io::ErrorKind::InvalidData`].
+pub fn fingerprint_of(pem: &str) -> io::Result<String> {
+    let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(invalid)?;
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &certificate);
+    Ok(hex(digest.as_ref()))
+}
+
 /// SHA-256 over the first certificate of a PEM file, in hexadecimal.
 ///
 /// # Errors
 /// That of the operating system, or [`io::ErrorKind::InvalidData`].
 pub fn fingerprint(pem: &Path) -> io::Result<String> {
-    let certificate = CertificateDer::from_pem_file(pem).map_err(invalid)?;
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &certificate);
-    Ok(hex(digest.as_ref()))
+    fingerprint_of(&fs::read_to_string(pem)?)
 }
 
 fn authority_params() -> CertificateParams {

@@ -10,3 +10,4 @@ pub mod entropy;
 pub mod folder;
 pub mod host;
 pub mod ring;
+pub mod stranger;

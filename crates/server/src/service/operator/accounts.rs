@@ -2,12 +2,12 @@
 //!
 //! Knows: which rule carries out which request. Must never know: how the operator was recognised.
 
-use countersign_auth::command::operator::{Action, Add, Added, Manage, Managed, NotAdded};
-use countersign_auth::command::{enrol, ticket};
+use countersign_auth::command::operator::{Action, Add, Added, Manage, Managed, NotAdded, Vouch};
+use countersign_auth::command::{bounded, enrol, ticket};
 use countersign_auth::credential::password::acceptable;
 use countersign_auth::event::Origin;
 use countersign_auth::name::Name;
-use countersign_auth::policy::Policy;
+use countersign_auth::policy::{LABEL_CHARS_MAX, Policy};
 use countersign_auth::record::{ADMIN_GROUP, Account, Key, Record, TicketPurpose};
 use countersign_auth::seal::KeyRing;
 use countersign_auth::snapshot::Snapshot;
@@ -118,6 +118,34 @@ impl Operator {
                     .map(|code| code.to_string())
                     .collect(),
                 invitation: invitation.map(|(token, expires_in)| self.ticket(&token, expires_in)),
+                name: name.to_string(),
+            }),
+        })
+    }
+
+    pub(super) async fn enrol(&self, typed: &str, label: String, origin: &Origin) -> Result<Reply, Failure> {
+        let name = match names::parse(typed) {
+            Ok(name) => name,
+            Err(error) => return Ok(refused(error)),
+        };
+        let rule = Vouch {
+            name: name.clone(),
+            label: bounded(&label, LABEL_CHARS_MAX),
+            origin: origin.clone(),
+        };
+        Ok(match self.service.submit(rule).await? {
+            None => refused(format!(
+                "there is no account named {name}, or it has as many factors as it can have"
+            )),
+            Some(enrolment) => Reply::UserAdded(UserAdded {
+                otpauth_uri: Some(uri(&enrolment, &name)),
+                totp_secret: Some(enrolment.secret.to_base32().as_str().to_owned()),
+                backup_codes: enrolment
+                    .backup_codes
+                    .iter()
+                    .map(|code| code.to_string())
+                    .collect(),
+                invitation: None,
                 name: name.to_string(),
             }),
         })

@@ -89,10 +89,15 @@ impl Operator {
 
     pub(super) async fn status(&self) -> Result<Reply, Failure> {
         let failure = self.service.ready().await.err();
+        let high_water = self
+            .service
+            .read(|store| store.note(crate::store::NOTE_HIGH_WATER).map_err(Failure::Store))
+            .await?;
         Ok(Reply::Status {
             clock_doubted: matches!(failure, Some(Failure::Clock(_))),
             trouble: failure.map(|failure| failure.to_string()),
             now: self.service.clock.shown().0,
+            high_water: high_water.and_then(|text| text.parse().ok()).unwrap_or(0),
         })
     }
 }

@@ -48,6 +48,13 @@ pub enum Ask {
         /// Whether to make a confirmed second factor.
         totp: bool,
     },
+    /// Make a further second factor, confirmed at once because the operator vouches for it.
+    UserEnrol {
+        /// The account's name.
+        name: String,
+        /// A name for the factor.
+        label: String,
+    },
     /// List accounts.
     UserList,
     /// Disable an account and end its sessions.
@@ -121,7 +128,7 @@ pub enum Ask {
 #[serde(tag = "reply", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Reply {
-    /// An account was added.
+    /// An account or a factor was added.
     UserAdded(UserAdded),
     /// The accounts.
     Users {
@@ -174,6 +181,8 @@ pub enum Reply {
         trouble: Option<String>,
         /// The clock, in seconds since 1970.
         now: u64,
+        /// The highest time any decision was made at.
+        high_water: u64,
     },
     /// Done.
     Done,
@@ -242,6 +251,7 @@ impl Operator {
                 password,
                 totp,
             } => self.add_user(&name, groups, password, totp, origin).await,
+            Ask::UserEnrol { name, label } => self.enrol(&name, label, origin).await,
             Ask::UserList => self.list_users().await,
             Ask::UserDisable { name } => self.manage(&name, Action::Disable, origin).await,
             Ask::UserEnable { name } => self.manage(&name, Action::Enable, origin).await,
