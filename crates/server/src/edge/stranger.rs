@@ -1,7 +1,7 @@
 //! The certificate of a server that is not trusted yet, for a person to compare.
 //!
-//! Knows: a TLS handshake that believes everything. Must never know: a request; nothing is ever sent over such
-//! a connection.
+//! Knows: a TLS handshake that believes everything. Must never know: a request; nothing is ever sent over
+//! such a connection.
 
 use std::io;
 use std::net::TcpStream;
