@@ -11,7 +11,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use countersign_auth::event::{Act, Door, Ending, Event, Origin};
-use countersign_auth::policy::Policy;
 use countersign_auth::rule::Entropy;
 use countersign_auth::seal::KeyRing;
 use countersign_core::time::UnixSeconds;
@@ -19,130 +18,23 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+mod plan;
+
+pub use plan::{Plan, Tls};
+
 use crate::door::{control, http};
 use crate::edge::certificate::{self, Authority, Served};
 use crate::edge::clock::SystemClock;
 use crate::edge::entropy::SystemEntropy;
 use crate::edge::folder::{Folder, Lock, read_optional, write_private};
-use crate::edge::host;
 use crate::edge::ring::{self, RingFile};
 use crate::service::audit::Checkpoint;
 use crate::service::clock::{Clock, ClockGuard};
-use crate::service::hashing::{Cost, Hashing};
+use crate::service::hashing::Hashing;
 use crate::service::operator::{Operator, Ticket};
 use crate::service::{Parts, Service};
-use crate::settings::{Settings, TlsChoice};
 use crate::store::sqlite::Sqlite;
 use crate::store::{NOTE_HIGH_WATER, NOTE_RING, Store, StoreError};
-
-/// How a server is to run; see the settings for what each is called outside.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// The data folder.
-    pub data: PathBuf,
-    /// Where to listen.
-    pub listen: SocketAddr,
-    /// How connections are secured.
-    pub tls: Tls,
-    /// Names and addresses the server is reached by.
-    pub names: Vec<String>,
-    /// The base of links, without a trailing slash; none for `https://localhost:PORT`.
-    pub public_url: Option<String>,
-    /// The rules' numbers.
-    pub policy: Policy,
-    /// Cost of a password hash.
-    pub cost: Cost,
-    /// Password hashes computed at once.
-    pub hash_threads: usize,
-    /// This node's name.
-    pub node: String,
-    /// The key ring, when it is kept outside of the data folder.
-    pub keys_file: Option<PathBuf>,
-    /// Whether a person watches the start and may be shown a set-up link.
-    pub attended: bool,
-}
-
-impl Plan {
-    /// The plan that settings stand for, with nobody watching.
-    pub fn of(settings: &Settings) -> Plan {
-        let threads = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let path = |path: &Option<PathBuf>| path.clone().unwrap_or_default();
-        Plan {
-            data: settings.data.clone(),
-            listen: settings.listen,
-            tls: match settings.tls {
-                TlsChoice::Own => Tls::Own,
-                TlsChoice::Off => Tls::Off,
-                TlsChoice::Files => Tls::Files {
-                    chain: path(&settings.tls_chain),
-                    key: path(&settings.tls_key),
-                },
-            },
-            names: names(settings),
-            public_url: settings.public_url.clone(),
-            policy: settings.policy.clone(),
-            cost: settings.cost(),
-            hash_threads: match settings.hash_threads {
-                0 => threads(),
-                count => count,
-            },
-            node: settings.node.clone(),
-            keys_file: settings.keys_file.clone(),
-            attended: false,
-        }
-    }
-
-    /// Where the key ring is kept.
-    pub fn ring(&self) -> PathBuf {
-        let inside = || self.data.join("keys/ring");
-        self.keys_file.clone().unwrap_or_else(inside)
-    }
-
-    /// The base of links: the operator's own, or this machine's at a port.
-    fn links(&self, port: u16) -> String {
-        let scheme = if self.tls == Tls::Off { "http" } else { "https" };
-        match &self.public_url {
-            Some(url) => url.clone(),
-            None => format!("{scheme}://localhost:{port}"),
-        }
-    }
-}
-
-/// The machine's own names, the public one, and what was set besides, each once.
-fn names(settings: &Settings) -> Vec<String> {
-    let public = settings.public_url.as_deref().and_then(|url| {
-        let host = url.split("://").nth(1)?.split('/').next()?;
-        let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
-        let host = host
-            .rsplit_once(':')
-            .filter(|(_, port)| is_port(port))
-            .map_or(host, |(host, _)| host);
-        Some(host.trim_matches(['[', ']']).to_ascii_lowercase())
-    });
-    let mut names = host::names();
-    for name in public.iter().chain(&settings.names) {
-        if !names.contains(name) {
-            names.push(name.clone());
-        }
-    }
-    names
-}
-
-/// How connections are secured.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Tls {
-    /// By our own authority in the data folder.
-    Own,
-    /// By a certificate chain and key of the operator's.
-    Files {
-        /// PEM file of the chain, leaf first.
-        chain: PathBuf,
-        /// PEM file of the key.
-        key: PathBuf,
-    },
-    /// Not at all; on loopback only.
-    Off,
-}
 
 /// Why an installation can't be opened or served.
 #[derive(Debug)]

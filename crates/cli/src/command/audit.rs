@@ -1,5 +1,6 @@
 //! `countersign audit`: read it, export it, see that nobody altered it.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -33,6 +34,9 @@ enum Action {
         /// Only entries from this time on, in seconds since 1970
         #[arg(long, value_name = "SECONDS", default_value_t = 0)]
         since: u64,
+        /// Only the last so many of these
+        #[arg(long, value_name = "N")]
+        limit: Option<usize>,
         /// Print JSON, one object a line
         #[arg(long)]
         json: bool,
@@ -64,20 +68,25 @@ impl Audit {
                 subject,
                 act,
                 since,
+                limit,
                 json,
-            } => each_entry(&folder, |entry| {
-                let wanted = |member: &str, text: &Option<String>| {
-                    text.as_ref()
-                        .is_none_or(|text| entry.event[member] == Value::String(text.clone()))
+            } => {
+                let wanted = |entry: &Entry| {
+                    let has = |member: &str, text: &Option<String>| {
+                        text.as_ref()
+                            .is_none_or(|text| entry.event[member] == Value::String(text.clone()))
+                    };
+                    entry.at >= since && has("subject", &subject) && has("act", &act)
                 };
-                if entry.at >= since && wanted("subject", &subject) && wanted("act", &act) {
+                let show = |entry: Entry| {
                     if json {
                         data(json!(entry))
                     } else {
                         data(line(&entry))
                     }
-                }
-            }),
+                };
+                list(&folder, wanted, limit, show)
+            }
             Action::Verify {
                 data,
                 checkpoint,
@@ -85,6 +94,28 @@ impl Audit {
             } => verify(&data, checkpoint, json),
         }
     }
+}
+
+/// Shows the entries that are wanted as they come, or the last so many of them.
+fn list(
+    folder: &Data,
+    wanted: impl Fn(&Entry) -> bool,
+    limit: Option<usize>,
+    show: impl Fn(Entry),
+) -> Result<(), Failed> {
+    let mut last = VecDeque::new();
+    each_entry(folder, |entry| match limit {
+        _ if !wanted(&entry) => {}
+        None => show(entry),
+        Some(limit) => {
+            last.push_back(entry);
+            if last.len() > limit {
+                last.pop_front();
+            }
+        }
+    })?;
+    last.into_iter().for_each(show);
+    Ok(())
 }
 
 fn each_entry(folder: &Data, mut show: impl FnMut(Entry)) -> Result<(), Failed> {

@@ -29,13 +29,20 @@ enum Action {
     Accept {
         #[command(flatten)]
         data: Data,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 
 impl Clock {
     pub(crate) fn run(self) -> Result<(), Failed> {
         match self.action {
-            Action::Accept { data } => match data.ask(Ask::ClockAccept)? {
+            Action::Accept { data: folder, json } => match folder.ask(Ask::ClockAccept)? {
+                Reply::Done if json => {
+                    data(json!({ "accepted": true }));
+                    Ok(())
+                }
                 Reply::Done => {
                     say("the clock is believed again");
                     Ok(())

@@ -70,6 +70,27 @@ fn every_act_of_a_sign_in_lands_in_order_and_without_gaps() {
 }
 
 #[test]
+fn list_shows_what_is_asked_for_and_no_more() {
+    let folder = Folder::fresh();
+    let data = folder.data();
+    history(&data);
+    let list = |options: &[&str]| {
+        let data = data.to_str().expect("UTF-8");
+        let ended = countersign(&[&["audit", "list", "--data", data], options].concat(), "");
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        ended.stdout.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let checks = list(&["--act", "password_check", "--subject", "alice"]);
+    assert_eq!(checks.len(), 2, "{checks:#?}");
+    assert_eq!(
+        list(&["--act", "password_check", "--subject", "alice", "--limit", "1"]),
+        checks[1..]
+    );
+    assert!(list(&["--since", "9999999999"]).is_empty());
+    assert_eq!(list(&["--json", "--limit", "0"]).len(), 0);
+}
+
+#[test]
 fn altered_missing_moved_and_cut_entries_are_each_named() {
     let folder = Folder::fresh();
     let data = folder.data();
@@ -126,45 +147,59 @@ fn altered_missing_moved_and_cut_entries_are_each_named() {
 
 #[test]
 fn every_random_tampering_is_noticed() {
-    let rounds = std::env::var("COUNTERSIGN_TAMPERINGS").map_or(12, |text| text.parse().expect("a number"));
+    let tamperings: usize =
+        std::env::var("COUNTERSIGN_TAMPERINGS").map_or(100, |text| text.parse().expect("a number"));
     let mut chance = SeededChance::from_environment_or(20_261_121);
     let folder = Folder::fresh();
     let data = folder.data();
     let last = history(&data);
     let copy = folder.0.join("before.db");
     std::fs::copy(data.join("countersign.db"), &copy).expect("a copy can be made");
-    for _ in 0..rounds {
-        let number = 1 + chance.below(last);
+    for _ in 0..tamperings.div_ceil(TAMPERINGS_A_ROUND) {
         let connection = database(&data);
-        let body: String = connection
-            .query_row(
-                "SELECT body FROM audit WHERE number = ?1",
-                [number as i64],
-                |row| row.get(0),
-            )
-            .expect("the entry exists");
-        let mut bytes = body.into_bytes();
-        let at = chance.below(bytes.len() as u64) as usize;
-        bytes[at] ^= 1 << chance.below(7);
-        let altered = String::from_utf8_lossy(&bytes).into_owned();
-        connection
-            .execute(
-                "UPDATE audit SET body = ?1 WHERE number = ?2",
-                (altered, number as i64),
-            )
-            .expect("it runs");
+        let mut altered: Vec<u64> = Vec::new();
+        while altered.len() < TAMPERINGS_A_ROUND {
+            let number = 1 + chance.below(last);
+            if !altered.contains(&number) {
+                flip_a_bit(&connection, number, &mut chance);
+                altered.push(number);
+            }
+        }
         drop(connection);
         let (code, complaint) = verify(&data);
-        assert_eq!(code, 1, "byte {at} of entry {number} was altered unnoticed");
-        assert!(
-            complaint.contains(&format!("audit entry {number} ")),
-            "{complaint}"
-        );
+        assert_eq!(code, 1, "entries {altered:?} were altered unnoticed");
+        for number in altered {
+            let named = format!("audit entry {number} ");
+            assert!(complaint.contains(&named), "{number}: {complaint}");
+        }
         std::fs::copy(&copy, data.join("countersign.db")).expect("the copy can be put back");
         for suffix in ["-wal", "-shm"] {
             let _ = std::fs::remove_file(data.join(format!("countersign.db{suffix}")));
         }
     }
+}
+
+/// Entries altered before the audit is verified once.
+const TAMPERINGS_A_ROUND: usize = 5;
+
+fn flip_a_bit(connection: &Connection, number: u64, chance: &mut SeededChance) {
+    let body: String = connection
+        .query_row(
+            "SELECT body FROM audit WHERE number = ?1",
+            [number as i64],
+            |row| row.get(0),
+        )
+        .expect("the entry exists");
+    let mut bytes = body.into_bytes();
+    let at = chance.below(bytes.len() as u64) as usize;
+    bytes[at] ^= 1 << chance.below(7);
+    let altered = String::from_utf8_lossy(&bytes).into_owned();
+    connection
+        .execute(
+            "UPDATE audit SET body = ?1 WHERE number = ?2",
+            (altered, number as i64),
+        )
+        .expect("it runs");
 }
 
 #[test]

@@ -16,8 +16,6 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use argon2::{Algorithm, Argon2, Params, Version};
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
-use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use countersign_auth::id::{hex, unhex};
 use countersign_auth::rule::Entropy;
 use countersign_auth::seal::KeyRing;
@@ -25,10 +23,10 @@ use zeroize::Zeroizing;
 
 use super::folder::Folder;
 
-/// Bytes of clear text in a chunk.
-const CHUNK_BYTES: usize = 64 * 1024;
-/// Bytes by which sealing makes a chunk longer.
-const TAG_BYTES: usize = 16;
+mod chunks;
+
+use chunks::{CHUNK_BYTES, Opener, Sealer};
+
 /// Longest header in bytes.
 const HEADER_BYTES_MAX: u64 = 256;
 /// Longest name of a file in bytes.
@@ -166,7 +164,7 @@ impl Contents {
         progress: &mut dyn FnMut(u64),
     ) -> io::Result<()> {
         file.write_all(header.text.as_bytes())?;
-        let mut sealer = Sealer::new(file, header, &key);
+        let mut sealer = Sealer::new(file, &header.text, &key);
         for (name, bytes) in &self.files {
             sealer.entry(name, bytes.len() as u64)?;
             io::copy(&mut Cursor::new(&**bytes), &mut sealer)?;
@@ -247,7 +245,7 @@ fn unpack(
         .map_err(failed)?
         .ok_or(BackupError::NotABackup)?;
     let key = header.key(secret)?;
-    let mut opener = Opener::new(file, &header, &key);
+    let mut opener = Opener::new(file, &header.text, &key);
     while let Some((name, length)) = opener.entry()? {
         let path = into.join(&name);
         let broken = |error| BackupError::Io(path.clone(), error);
@@ -340,180 +338,9 @@ fn stretch(passphrase: &str, salt: &[u8]) -> Result<Zeroizing<[u8; 32]>, BackupE
     Ok(key)
 }
 
-/// What sealing and opening share.
-struct Chunks {
-    cipher: XChaCha20Poly1305,
-    header: Vec<u8>,
-    number: u64,
-}
-
-impl Chunks {
-    fn new(header: &Header, key: &[u8; 32]) -> Chunks {
-        Chunks {
-            cipher: XChaCha20Poly1305::new(&Key::from(*key)),
-            header: header.text.clone().into_bytes(),
-            number: 0,
-        }
-    }
-
-    /// The nonce of the next chunk: its number and whether it ends the file, so that none can be moved, left
-    /// out or cut off.
-    fn nonce(&mut self, is_last: bool) -> XNonce {
-        let mut nonce = [0; 24];
-        nonce[15..23].copy_from_slice(&self.number.to_be_bytes());
-        nonce[23] = u8::from(is_last);
-        self.number += 1;
-        XNonce::from(nonce)
-    }
-
-    fn seal(&mut self, clear: &[u8], is_last: bool) -> Vec<u8> {
-        let nonce = self.nonce(is_last);
-        let payload = Payload {
-            msg: clear,
-            aad: &self.header,
-        };
-        self.cipher
-            .encrypt(&nonce, payload)
-            .expect("XChaCha20-Poly1305 refuses only messages beyond 256 GiB")
-    }
-
-    fn open(&mut self, sealed: &[u8], is_last: bool) -> Result<Zeroizing<Vec<u8>>, BackupError> {
-        let nonce = self.nonce(is_last);
-        let payload = Payload {
-            msg: sealed,
-            aad: &self.header,
-        };
-        let opened = self.cipher.decrypt(&nonce, payload);
-        opened.map(Zeroizing::new).map_err(|_| BackupError::Altered)
-    }
-}
-
-/// Seals what is written to it.
-struct Sealer<W> {
-    to: W,
-    chunks: Chunks,
-    waiting: Zeroizing<Vec<u8>>,
-}
-
-impl<W: Write> Sealer<W> {
-    fn new(to: W, header: &Header, key: &[u8; 32]) -> Sealer<W> {
-        Sealer {
-            to,
-            chunks: Chunks::new(header, key),
-            waiting: Zeroizing::new(Vec::with_capacity(CHUNK_BYTES)),
-        }
-    }
-
-    fn entry(&mut self, name: &str, length: u64) -> io::Result<()> {
-        let name_length = u8::try_from(name.len()).map_err(io::Error::other)?;
-        self.write_all(&[name_length])?;
-        self.write_all(name.as_bytes())?;
-        self.write_all(&length.to_be_bytes())
-    }
-
-    fn finish(mut self) -> io::Result<W> {
-        let sealed = self.chunks.seal(&self.waiting, true);
-        self.to.write_all(&sealed)?;
-        Ok(self.to)
-    }
-}
-
-impl<W: Write> Write for Sealer<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // A full chunk waits until more comes: whether it is the last is not known before.
-        if self.waiting.len() == CHUNK_BYTES {
-            let sealed = self.chunks.seal(&self.waiting, false);
-            self.to.write_all(&sealed)?;
-            self.waiting.clear();
-        }
-        let some = bytes.len().min(CHUNK_BYTES - self.waiting.len());
-        self.waiting.extend_from_slice(&bytes[..some]);
-        Ok(some)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.to.flush()
-    }
-}
-
-/// Opens what it reads; gives out nothing that was not authenticated.
-struct Opener<R> {
-    from: R,
-    chunks: Chunks,
-    opened: Zeroizing<Vec<u8>>,
-    at: usize,
-    ended: bool,
-}
-
-impl<R: BufRead> Opener<R> {
-    fn new(from: R, header: &Header, key: &[u8; 32]) -> Opener<R> {
-        Opener {
-            from,
-            chunks: Chunks::new(header, key),
-            opened: Zeroizing::new(Vec::new()),
-            at: 0,
-            ended: false,
-        }
-    }
-
-    /// Name and length of the next file; none at the end.
-    fn entry(&mut self) -> Result<Option<(String, u64)>, BackupError> {
-        if self.left() == 0 && !self.advance()? {
-            return Ok(None);
-        }
-        let length = usize::from(self.exactly(1)?[0]);
-        let name = String::from_utf8(self.exactly(length)?).map_err(|_| BackupError::Altered)?;
-        let mut length = [0; 8];
-        length.copy_from_slice(&self.exactly(8)?);
-        if !belongs(&name) {
-            return Err(BackupError::NotABackup);
-        }
-        Ok(Some((name, u64::from_be_bytes(length))))
-    }
-
-    /// Some bytes, at least one and at most so many.
-    fn some(&mut self, most: u64) -> Result<&[u8], BackupError> {
-        if self.left() == 0 && !self.advance()? {
-            return Err(BackupError::Altered);
-        }
-        let some = usize::try_from(most).unwrap_or(usize::MAX).min(self.left());
-        self.at += some;
-        Ok(&self.opened[self.at - some..self.at])
-    }
-
-    fn exactly(&mut self, count: usize) -> Result<Vec<u8>, BackupError> {
-        let mut bytes = Vec::with_capacity(count);
-        while bytes.len() < count {
-            bytes.extend_from_slice(self.some((count - bytes.len()) as u64)?);
-        }
-        Ok(bytes)
-    }
-
-    fn left(&self) -> usize {
-        self.opened.len() - self.at
-    }
-
-    /// Opens the next chunk that holds anything; false at the end.
-    fn advance(&mut self) -> Result<bool, BackupError> {
-        if self.ended {
-            return Ok(false);
-        }
-        let mut sealed = Vec::with_capacity(CHUNK_BYTES + TAG_BYTES);
-        let unreadable = |_| BackupError::Altered;
-        let limit = (CHUNK_BYTES + TAG_BYTES) as u64;
-        (&mut self.from)
-            .take(limit)
-            .read_to_end(&mut sealed)
-            .map_err(unreadable)?;
-        self.ended = self.from.fill_buf().map_err(unreadable)?.is_empty();
-        self.opened = self.chunks.open(&sealed, self.ended)?;
-        self.at = 0;
-        Ok(self.left() > 0)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::chunks::TAG_BYTES;
     use super::*;
 
     fn counting() -> impl FnMut(&mut [u8]) {
@@ -534,7 +361,7 @@ mod tests {
     fn sealed(clear: &[u8]) -> (Header, Vec<u8>) {
         let header = Header::draw(&Secret::Ring(&ring(1)), &mut counting());
         let key = header.key(&Secret::Ring(&ring(1))).expect("the kind fits");
-        let mut sealer = Sealer::new(Vec::new(), &header, &key);
+        let mut sealer = Sealer::new(Vec::new(), &header.text, &key);
         sealer
             .entry("keys/ring", clear.len() as u64)
             .expect("a vector takes everything");
@@ -544,7 +371,7 @@ mod tests {
 
     fn opened(header: &Header, sealed: &[u8], ring: &KeyRing) -> Result<Vec<u8>, BackupError> {
         let key = header.key(&Secret::Ring(ring))?;
-        let mut opener = Opener::new(sealed, header, &key);
+        let mut opener = Opener::new(sealed, &header.text, &key);
         let (_, length) = opener.entry()?.ok_or(BackupError::Altered)?;
         let clear = opener.exactly(usize::try_from(length).expect("small"))?;
         match opener.entry()? {

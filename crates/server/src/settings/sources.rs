@@ -37,7 +37,7 @@ pub enum Given {
 
 impl fmt::Display for Given {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Given::Default => "default",
             Given::Credential => "credential",
             Given::File => "file",

@@ -7,7 +7,7 @@ use countersign_auth::command::{bounded, enrol, ticket};
 use countersign_auth::credential::password::acceptable;
 use countersign_auth::event::Origin;
 use countersign_auth::name::Name;
-use countersign_auth::policy::{LABEL_CHARS_MAX, Policy};
+use countersign_auth::policy::LABEL_CHARS_MAX;
 use countersign_auth::record::{ADMIN_GROUP, Account, Key, Record, TicketPurpose};
 use countersign_auth::seal::KeyRing;
 use countersign_auth::snapshot::Snapshot;
@@ -20,8 +20,8 @@ use super::super::{Failure, names};
 use super::{Operator, Reply, Ticket, refused};
 use crate::store::{Kind, Store};
 
-/// An account that was just added.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// An account or factor that was just added; shown once.
+#[derive(Clone, Serialize, Deserialize)]
 pub struct UserAdded {
     /// The mapped name.
     pub name: String,
@@ -37,6 +37,12 @@ pub struct UserAdded {
     /// Its invitation.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub invitation: Option<Ticket>,
+}
+
+impl std::fmt::Debug for UserAdded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "UserAdded({})", self.name)
+    }
 }
 
 /// An account in a list.
@@ -290,9 +296,4 @@ pub(in crate::service) fn failures_since_sign_in(
         seen.insert(key.clone(), stored);
     }
     Ok(Gate::new(name, true, source, &seen, keys).lifetime_failures())
-}
-
-/// Whether the policy is one the rules can go by.
-pub fn is_sound(policy: &Policy) -> bool {
-    countersign_auth::throttle::are_consistent(policy)
 }

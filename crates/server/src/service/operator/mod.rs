@@ -18,7 +18,7 @@ mod keys;
 
 use super::audit::Checkpoint;
 use super::{Failure, Service};
-pub use accounts::{User, UserAdded, is_sound, uri};
+pub use accounts::{User, UserAdded, uri};
 pub(super) use accounts::{each_account, failures_since_sign_in};
 pub use audit::Entry;
 pub use keys::{KeyUse, RingKeeper};
