@@ -70,7 +70,8 @@ fn collect(folder: &Path, deep: bool, paths: &mut Vec<PathBuf>) -> Result<(), St
 
 /// Runs the examples of one document in one shell, in an empty folder, as one reader would.
 fn document(shown: &str, examples: &[Example], workshop: &Workshop) -> Result<Tally, String> {
-    let folder = std::env::temp_dir().join(format!("countersign-docs-{}", std::process::id()));
+    let name = shown.replace(['/', '.'], "-");
+    let folder = std::env::temp_dir().join(format!("countersign-docs-{}-{name}", std::process::id()));
     let output = folder.with_extension("output");
     let script = folder.with_extension("bash");
     let prepare =
