@@ -17,7 +17,7 @@ const TIME_MAX: Duration = Duration::from_secs(10);
 /// Print the authority's certificate, and its fingerprint on standard error.
 #[derive(Args)]
 pub(crate) struct Trust {
-    /// Fetch it from a server, as in https://id.example.org:8443, instead of reading the data folder
+    /// Fetch it from a server, as in `https://id.example.org:8443`, instead of reading the data folder
     url: Option<String>,
     /// The fingerprint it must have: exit 1 when it has another
     #[arg(long, value_name = "HEX")]
