@@ -211,6 +211,23 @@ fn further_factor_needs_a_code_of_the_present_one() {
 }
 
 #[test]
+fn pending_factor_signs_nobody_in_beside_an_active_one() {
+    let mut installation = Installation::new();
+    let alice = installation.person("alice");
+    let session = installation.sign_in(&alice, &origin(HOME));
+    installation.pass(30);
+    let proof = alice.code(installation.now, 0);
+    let begun = installation.begin_enrolment(asker(&session, &proof));
+    let pending = person(alice.name.clone(), granted(begun).given);
+    let challenge = installation.challenge(&alice.name, &origin(HOME));
+    let code = pending.code(installation.now, 0);
+    assert_eq!(
+        installation.verify(&challenge, &code, &origin(HOME)),
+        Verified::Refused
+    );
+}
+
+#[test]
 fn session_that_is_over_or_belongs_to_somebody_else_changes_nothing() {
     let mut installation = Installation::new();
     let alice = installation.person("alice");

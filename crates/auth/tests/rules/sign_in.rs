@@ -351,6 +351,21 @@ fn disabled_account_is_refused_like_an_unknown_one_and_everything_open_ends() {
 }
 
 #[test]
+fn challenge_that_outlived_the_disabling_of_its_account_opens_nothing() {
+    let (mut installation, alice) = one_person();
+    let challenge = installation.challenge(&alice.name, &origin(HOME));
+    let mut disabled = installation.account(&alice.name).clone();
+    disabled.disabled = true;
+    let key = Key::Account(alice.name.clone());
+    installation.records.insert(key, Record::Account(disabled));
+    let code = alice.code(installation.now, 0);
+    assert_eq!(
+        installation.verify(&challenge, &code, &origin(HOME)),
+        Verified::NoChallenge
+    );
+}
+
+#[test]
 fn password_changed_while_it_was_checked_is_stale_and_opens_nothing() {
     let (mut installation, alice) = one_person();
     let before = installation.records.clone();
