@@ -5,5 +5,6 @@ mod budgets;
 mod enrolment;
 mod recovery;
 mod sign_in;
+mod standing;
 mod table;
 mod world;

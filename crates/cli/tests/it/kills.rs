@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use crate::world::{Folder, PASSWORD, Person, Server, audit, countersign};
 
-/// After as many kills a fresh folder is begun: each costs five counted failures from one network, which may
-/// have sixty over all names.
-const KILLS_PER_FOLDER: usize = 10;
+/// After as many kills a fresh folder is begun: each costs five wrong passwords and a used backup code for each
+/// person, all from one network, which may have sixty failures over all names.
+const KILLS_PER_FOLDER: usize = 5;
 
 /// What one person was told before the server was gone.
 #[derive(Default)]
