@@ -27,6 +27,12 @@ const SECONDS: u64 = 600;
 /// Cases the differential check against oathtool reaches.
 const CASES: u64 = 1_000_000;
 
+/// Rounds of 64 hands with one code, in each of the races.
+const RACE_ROUNDS: u64 = 500;
+
+/// Times a server is killed under load.
+const KILLS: u64 = 50;
+
 /// A long check: its numbers, or why it could not run or failed.
 struct Soak {
     name: &'static str,
@@ -46,7 +52,7 @@ impl From<String> for Fault {
     }
 }
 
-const SOAKS: [Soak; 2] = [
+const SOAKS: [Soak; 4] = [
     Soak {
         name: "oathtool",
         run: oathtool,
@@ -54,6 +60,14 @@ const SOAKS: [Soak; 2] = [
     Soak {
         name: "fuzz",
         run: fuzz,
+    },
+    Soak {
+        name: "races",
+        run: races,
+    },
+    Soak {
+        name: "kills",
+        run: kills,
     },
 ];
 
@@ -241,6 +255,46 @@ fn fuzz(workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {
     Ok(numbers)
 }
 
+/// Races for one code, in memory, on the embedded store and between two committers.
+fn races(workshop: &Workshop, _: &Options) -> Result<Numbers, Fault> {
+    let rounds = RACE_ROUNDS.to_string();
+    let arguments = ["test", "-p", "countersign-server", "--test", "it", "races::"];
+    let task = Task::cargo(&arguments).with("COUNTERSIGN_RACE_ROUNDS", &rounds);
+    let ended = task.run(workshop)?;
+    let tally = Tally::read(&ended.output, ended.is_success());
+    if tally.failed > 0 || tally.passed == 0 {
+        return Err("a code opened no session or several; the test says which".into());
+    }
+    Ok(Numbers::from([
+        ("rounds_each".to_owned(), RACE_ROUNDS.into()),
+        ("tests".to_owned(), tally.passed.into()),
+    ]))
+}
+
+/// Kills the real server under load, again and again, and compares with what it had acknowledged.
+fn kills(workshop: &Workshop, _: &Options) -> Result<Numbers, Fault> {
+    let arguments = [
+        "test",
+        "-p",
+        "countersign",
+        "--test",
+        "it",
+        "kills::",
+        "--",
+        "--nocapture",
+    ];
+    let task = Task::cargo(&arguments).with("COUNTERSIGN_KILLS", &KILLS.to_string());
+    let ended = task.run(workshop)?;
+    if Tally::read(&ended.output, ended.is_success()).failed > 0 {
+        return Err("something acknowledged was lost; the test says what".into());
+    }
+    let told = |word| number_before(&ended.output, word).ok_or("the check does not say what it did");
+    Ok(Numbers::from([
+        ("kills".to_owned(), told("kills")?.into()),
+        ("sign_ins".to_owned(), told("sign")?.into()),
+    ]))
+}
+
 /// The first number that stands right before a word, as in `100000 cases`.
 fn number_before(text: &str, word: &str) -> Option<u64> {
     let words: Vec<&str> = text
@@ -248,8 +302,8 @@ fn number_before(text: &str, word: &str) -> Option<u64> {
         .collect();
     words
         .windows(2)
-        .find(|two| two[1] == word)
-        .and_then(|two| two[0].replace('_', "").parse().ok())
+        .filter(|two| two[1] == word)
+        .find_map(|two| two[0].replace('_', "").parse().ok())
 }
 
 #[cfg(test)]
@@ -263,6 +317,7 @@ mod tests {
             Some(100_000)
         );
         assert_eq!(number_before("many cases", "cases"), None);
+        assert_eq!(number_before("test kills::lost ... 50 kills", "kills"), Some(50));
         assert_eq!(number_before("", "cases"), None);
     }
 

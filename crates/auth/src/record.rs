@@ -105,7 +105,7 @@ pub struct Account {
     /// Complete sign-ins so far.
     #[serde(default)]
     pub sign_ins: u64,
-    /// Counted failures up to the last complete sign-in.
+    /// Counted failures that the throttle no longer holds: those before the last complete sign-in or lift.
     #[serde(default)]
     pub failures: u64,
     /// Time of the last complete sign-in.

@@ -425,14 +425,6 @@ impl Bucket {
     }
 }
 
-/// Forgets everything counted against an account, from whatever source it can be named by: the operator's
-/// lift.
-pub fn lift(name: &Name, source: Source<'_>, seen: &Snapshot, world: &World<'_>) -> Vec<Change> {
-    let mut gate = Gate::new(name, true, source, seen, world.keys);
-    gate.clear();
-    gate.changes().collect()
-}
-
 /// The policy's budgets must be able to close before they are forgotten; settings are checked with this.
 pub fn are_consistent(policy: &Policy) -> bool {
     let budgets = &policy.budgets;

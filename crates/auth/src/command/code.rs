@@ -8,8 +8,8 @@ use alloc::vec::Vec;
 use zeroize::Zeroizing;
 
 use super::{
-    Proof, SignedIn, attempt_reads, browser_text, know_browser, note_charge, notify, open_session, prove,
-    put, source,
+    Proof, SignedIn, attempt_reads, browser_text, know_browser, note_backup_code, note_charge, notify,
+    open_session, prove, put, settle, source,
 };
 use crate::event::{Act, Ending, Event, Origin, Reason};
 use crate::id::Digest;
@@ -87,7 +87,6 @@ impl Rule for Verify {
         let shown = browser_text(&self.origin);
         let source = source(&name, &self.origin, &shown, seen, world);
         let mut gate = Gate::new(&name, true, source, seen, world.keys);
-        let failures = gate.lifetime_failures();
         Ok(match prove(&mut account, &self.code, &mut gate, world)? {
             Proof::Malformed => Decision::unchanged(Verified::Malformed),
             Proof::Throttled { retry_after_s } => Decision::unchanged(Verified::Throttled { retry_after_s }),
@@ -101,8 +100,7 @@ impl Rule for Verify {
                 }
             }
             Proof::Accepted { method, replacement } => {
-                gate.clear();
-                account.failures += u64::from(failures);
+                settle(&mut account, &mut gate);
                 let (signed_in, mut changes) = self.sign_in(account, method, replacement, world);
                 changes.extend(gate.changes());
                 Decision {
@@ -171,14 +169,15 @@ impl Verify {
         signed_in.browser = know_browser(&mut account, &self.origin, world, &mut changes);
         account.sign_ins += 1;
         account.last_sign_in = Some(world.now);
-        let event = |act| Event::about(act, Ending::Success, &account.name, &self.origin);
-        changes.push(Change::Audit(
-            event(Act::SignIn).on(signed_in.session.digest().short()),
-        ));
-        if replacement.is_some() {
-            changes.push(Change::Audit(event(Act::BackupCodeUse)));
-            notify(&mut account, NoticeKind::BackupCodeUsed, world, &mut changes);
-        }
+        let event = Event::about(Act::SignIn, Ending::Success, &account.name, &self.origin);
+        changes.push(Change::Audit(event.on(signed_in.session.digest().short())));
+        note_backup_code(
+            replacement.as_ref(),
+            &mut account,
+            &self.origin,
+            world,
+            &mut changes,
+        );
         signed_in.replacement_code = replacement;
         changes.push(put(account));
         (signed_in, changes)

@@ -12,8 +12,8 @@ use countersign_core::otp::{AcceptanceWindow, SharedSecret, Totp};
 use zeroize::Zeroizing;
 
 use super::{
-    Proof, SignedIn, attempt_reads, bounded, browser_text, end_sessions, know_browser, note_charge, notify,
-    open_session, prove, put, source,
+    Proof, SignedIn, attempt_reads, bounded, browser_text, end_sessions, know_browser, note_backup_code,
+    note_charge, notify, open_session, prove, put, settle, source,
 };
 use crate::credential::backup::BackupCodes;
 use crate::credential::totp::{SECRET_BYTES, TotpCredential, TotpVerdict};
@@ -131,16 +131,22 @@ impl Asker {
 }
 
 /// Runs a change of the account that owes a code first.
+///
+/// Whether the change is possible at all is asked before the proof, so that no code is used up for nothing.
 fn with_proof<T>(
     asker: &Asker,
     act: Act,
     seen: &Snapshot,
     world: &mut World<'_>,
-    change: impl FnOnce(&mut Account, &mut World<'_>, &mut Vec<Change>) -> Result<T, Denied>,
+    obstacle: impl FnOnce(&Account) -> Option<Denied>,
+    change: impl FnOnce(&mut Account, &mut World<'_>, &mut Vec<Change>) -> T,
 ) -> Result<Decision<Result<Granted<T>, Denied>>, Fault> {
     let Some(mut account) = asker.account(seen) else {
         return Ok(Decision::unchanged(Err(Denied::NoSession)));
     };
+    if let Some(denied) = obstacle(&account) {
+        return Ok(Decision::unchanged(Err(denied)));
+    }
     let shown = browser_text(&asker.origin);
     let source = source(&asker.name, &asker.origin, &shown, seen, world);
     let mut gate = Gate::new(&asker.name, true, source, seen, world.keys);
@@ -148,24 +154,26 @@ fn with_proof<T>(
         Err((denied, changes)) => (Err(denied), changes),
         Ok(replacement_code) => {
             let mut changes = Vec::new();
-            if replacement_code.is_some() {
-                let used = Event::about(Act::BackupCodeUse, Ending::Success, &asker.name, &asker.origin);
-                changes.push(Change::Audit(used));
-                notify(&mut account, NoticeKind::BackupCodeUsed, world, &mut changes);
-            }
-            let outcome = change(&mut account, world, &mut changes);
+            let (origin, replaced) = (&asker.origin, replacement_code.as_ref());
+            note_backup_code(replaced, &mut account, origin, world, &mut changes);
+            let before = backup_set(&account);
+            let given = change(&mut account, world, &mut changes);
+            let granted = Granted {
+                given,
+                // A code of a set that the change itself made void is not worth writing down.
+                replacement_code: replacement_code.filter(|_| backup_set(&account) == before),
+            };
             changes.push(put(account));
-            (
-                outcome.map(|given| Granted {
-                    given,
-                    replacement_code,
-                }),
-                changes,
-            )
+            (Ok(granted), changes)
         }
     };
     changes.extend(gate.changes());
     Ok(Decision { outcome, changes })
+}
+
+fn backup_set(account: &Account) -> Option<String> {
+    let set = account.factors.iter().find(|factor| factor.is_backup());
+    set.map(|factor| factor.id.clone())
 }
 
 /// Makes a pending time-based factor, and backup codes when there are none.
@@ -190,17 +198,17 @@ impl Rule for Begin {
             Act::FactorAdd,
             seen,
             world,
+            |account| {
+                let active = account.factors.iter().filter(|factor| factor.is_active());
+                (active.count() + 2 > FACTORS_MAX).then_some(Denied::TooMany)
+            },
             |account, world, changes| {
-                credential::drop_stale(&mut account.factors, world.now);
                 account.factors.retain(Factor::is_active);
-                if account.factors.len() + 2 > FACTORS_MAX {
-                    return Err(Denied::TooMany);
-                }
                 let until = world.now.plus(u64::from(world.policy.enrolment_s));
                 let enrolment = make(account, &self.label, FactorState::Pending(until), None, world);
                 let event = Event::about(Act::FactorAdd, Ending::Success, &account.name, &self.asker.origin);
                 changes.push(Change::Audit(event.on(enrolment.factor.clone())));
-                Ok(enrolment)
+                enrolment
             },
         )
     }
@@ -336,7 +344,7 @@ impl Rule for Confirm {
             &mut changes,
         );
         signed_in.browser = know_browser(&mut account, &asker.origin, world, &mut changes);
-        gate.clear();
+        settle(&mut account, &mut gate);
         changes.push(put(account));
         changes.extend(gate.changes());
         Ok(Decision {
@@ -404,11 +412,12 @@ impl Rule for Remove {
             Act::FactorRemove,
             seen,
             world,
+            |account| {
+                let exists = account.factors.iter().any(|factor| factor.id == self.factor);
+                (!exists).then_some(Denied::NoFactor)
+            },
             |account, world, changes| {
-                let Some(at) = account.factors.iter().position(|factor| factor.id == self.factor) else {
-                    return Err(Denied::NoFactor);
-                };
-                account.factors.remove(at);
+                account.factors.retain(|factor| factor.id != self.factor);
                 if !account.has_second_factor() {
                     account.factors.clear();
                 }
@@ -423,7 +432,6 @@ impl Rule for Remove {
                 notify(account, NoticeKind::FactorRemoved, world, changes);
                 let event = Event::about(Act::FactorRemove, Ending::Success, &account.name, origin);
                 changes.push(Change::Audit(event.on(self.factor.clone())));
-                Ok(())
             },
         )
     }
@@ -449,10 +457,8 @@ impl Rule for ReplaceBackupCodes {
             Act::BackupCodesReplace,
             seen,
             world,
+            |account| (!account.has_second_factor()).then_some(Denied::NoFactor),
             |account, world, changes| {
-                if !account.has_second_factor() {
-                    return Err(Denied::NoFactor);
-                }
                 account.factors.retain(|factor| !factor.is_backup());
                 let (backup, texts) = draw_backup(&account.name, FactorState::Active(world.now), world);
                 account.factors.push(backup);
@@ -464,7 +470,7 @@ impl Rule for ReplaceBackupCodes {
                     &self.asker.origin,
                 );
                 changes.push(Change::Audit(event));
-                Ok(texts)
+                texts
             },
         )
     }

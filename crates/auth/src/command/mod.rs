@@ -236,6 +236,12 @@ pub(crate) fn know_browser(
     Some(token)
 }
 
+/// Clears what the throttle holds against an account, and keeps how much it was for its owner to see.
+pub(crate) fn settle(account: &mut Account, gate: &mut Gate<'_>) {
+    account.failures += u64::from(gate.lifetime_failures());
+    gate.clear();
+}
+
 /// Tells the owner something, in the same commit as the act itself.
 pub(crate) fn notify(
     account: &mut Account,
@@ -260,6 +266,21 @@ pub(crate) fn notify(
         expires_at: notice.expires_at().unwrap_or(world.now),
     });
     changes.push(Change::Put(Key::Notice(id), notice));
+}
+
+/// Tells the owner, and the audit, when a backup code was the proof; `replacement` is the one issued for it.
+pub(crate) fn note_backup_code(
+    replacement: Option<&Zeroizing<String>>,
+    account: &mut Account,
+    origin: &Origin,
+    world: &mut World<'_>,
+    changes: &mut Vec<Change>,
+) {
+    if replacement.is_some() {
+        let used = Event::about(Act::BackupCodeUse, Ending::Success, &account.name, origin);
+        changes.push(Change::Audit(used));
+        notify(account, NoticeKind::BackupCodeUsed, world, changes);
+    }
 }
 
 /// Tells the owner, and the audit, when a failure was the one that closed a credential.

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use zeroize::Zeroizing;
 
-use super::{end_attempts, end_sessions, enrol, notify, put, ticket};
+use super::{end_attempts, end_sessions, enrol, notify, put, settle, ticket};
 use crate::credential::FactorState;
 use crate::event::{Act, Ending, Event, Origin, Reason};
 use crate::id::Token;
@@ -17,7 +17,7 @@ use crate::policy::{FACTORS_MAX, GROUPS_MAX};
 use crate::record::{Account, Key, NoticeKind, Password, PasswordHash, TicketPurpose};
 use crate::rule::{Change, Decision, Fault, Rule, World};
 use crate::snapshot::Snapshot;
-use crate::throttle::{self, Source};
+use crate::throttle::{self, Gate, Source};
 
 /// Adds an account.
 #[derive(Clone, Debug)]
@@ -209,7 +209,7 @@ impl Rule for Manage {
                 account.password = None;
                 end_sessions(&mut account, None, Reason::ByOperator, &self.origin, &mut changes);
                 end_attempts(&mut account, &mut changes);
-                changes.extend(throttle::lift(&self.name, self.source(), seen, world));
+                changes.extend(self.lift(&mut account, seen, world));
                 notify(&mut account, NoticeKind::AccountReset, world, &mut changes);
                 let (token, put) = ticket::issue(TicketPurpose::Account(self.name.clone()), world);
                 changes.push(put);
@@ -217,7 +217,7 @@ impl Rule for Manage {
                 Act::AccountReset
             }
             Action::Lift => {
-                changes.extend(throttle::lift(&self.name, self.source(), seen, world));
+                changes.extend(self.lift(&mut account, seen, world));
                 Act::ThrottleLift
             }
         };
@@ -237,6 +237,12 @@ impl Manage {
     /// own counts.
     fn source(&self) -> Source<'_> {
         Source::Stranger(&self.origin.network)
+    }
+
+    fn lift(&self, account: &mut Account, seen: &Snapshot, world: &World<'_>) -> Vec<Change> {
+        let mut gate = Gate::new(&self.name, true, self.source(), seen, world.keys);
+        settle(account, &mut gate);
+        gate.changes().collect()
     }
 }
 

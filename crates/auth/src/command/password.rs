@@ -10,8 +10,8 @@ use countersign_core::limit::Room;
 use zeroize::Zeroizing;
 
 use super::{
-    Proof, SignedIn, attempt_reads, browser_text, end_attempts, end_sessions, know_browser, note_charge,
-    notify, open_session, prove, put, source,
+    Proof, SignedIn, attempt_reads, browser_text, end_attempts, end_sessions, know_browser, note_backup_code,
+    note_charge, notify, open_session, prove, put, settle, source,
 };
 use crate::event::{Act, Ending, Event, Origin, Reason};
 use crate::id::{Digest, Token};
@@ -169,7 +169,7 @@ impl Rule for Finish {
         let outcome = if account.has_second_factor() {
             self.challenge(&mut account, world, &mut changes)
         } else {
-            gate.clear();
+            settle(&mut account, &mut gate);
             let mut signed_in = open_session(
                 &mut account,
                 Level::One,
@@ -323,9 +323,13 @@ impl Rule for Replace {
             });
         }
         let mut methods = alloc::vec!["pwd"];
+        let mut replacement_code = None;
         if account.has_second_factor() {
             match prove(&mut account, &self.code, &mut gate, world)? {
-                Proof::Accepted { method, .. } => methods.extend([method, "mfa"]),
+                Proof::Accepted { method, replacement } => {
+                    methods.extend([method, "mfa"]);
+                    replacement_code = replacement;
+                }
                 Proof::Throttled { retry_after_s } => {
                     return Ok(Decision::unchanged(Replaced::Throttled { retry_after_s }));
                 }
@@ -347,11 +351,19 @@ impl Rule for Replace {
             hash: self.hash.clone(),
             changed_at: world.now,
         });
+        note_backup_code(
+            replacement_code.as_ref(),
+            &mut account,
+            &self.origin,
+            world,
+            &mut changes,
+        );
         end_sessions(&mut account, None, Reason::ByOwner, &self.origin, &mut changes);
         end_attempts(&mut account, &mut changes);
         let level = if methods.len() > 1 { Level::Two } else { Level::One };
         let mut signed_in = open_session(&mut account, level, &methods, &self.origin, world, &mut changes);
         signed_in.browser = know_browser(&mut account, &self.origin, world, &mut changes);
+        signed_in.replacement_code = replacement_code;
         notify(&mut account, NoticeKind::PasswordChanged, world, &mut changes);
         changes.push(Change::Audit(Event::about(
             Act::PasswordChange,

@@ -5,7 +5,6 @@
 //! [`Credential::provider`].
 
 use alloc::string::String;
-use alloc::vec::Vec;
 
 use countersign_core::time::UnixSeconds;
 use serde::{Deserialize, Serialize};
@@ -170,9 +169,4 @@ pub fn draw_factor_id(entropy: &mut dyn Entropy) -> String {
     let mut bytes = [0u8; 4];
     entropy.fill(&mut bytes);
     crate::id::hex(&bytes)
-}
-
-/// Removes factors whose enrolment was never confirmed in time.
-pub fn drop_stale(factors: &mut Vec<Factor>, now: UnixSeconds) {
-    factors.retain(|factor| factor.is_active() || factor.is_pending(now));
 }

@@ -1,11 +1,16 @@
 //! kill -9 under a load of sign-ins: whatever was acknowledged still holds afterwards.
 
+use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::world::{Folder, PASSWORD, Person, Server, audit, countersign};
+
+/// After as many kills a fresh folder is begun: each costs five wrong passwords and a used backup code for each
+/// person, all from one network, which may have sixty failures over all names.
+const KILLS_PER_FOLDER: usize = 5;
 
 /// What one person was told before the server was gone.
 #[derive(Default)]
@@ -73,91 +78,86 @@ fn five_wrong_guesses(url: &str, name: &str) -> bool {
     (0..5).all(|_| matches!(post(url, "/api/auth/login", None, &guess), Some((401, _))))
 }
 
+/// Kills a server under the hands of people who sign in and out; what each of them was told.
+fn kill_under_load(server: Server, people: &[Person], wanted: usize) -> Vec<Told> {
+    let (acknowledged, told_so) = channel();
+    let url = server.url.clone();
+    std::thread::scope(|scope| {
+        let loads: Vec<_> = people
+            .iter()
+            .map(|person| {
+                let (url, acknowledged) = (&url, acknowledged.clone());
+                scope.spawn(move || load(url, person, &acknowledged))
+            })
+            .collect();
+        drop(acknowledged);
+        told_so.iter().take(wanted).for_each(drop);
+        server.kill();
+        loads
+            .into_iter()
+            .map(|load| load.join().expect("no load panics"))
+            .collect()
+    })
+}
+
+/// The chain is whole and holds at least as many sign-ins as were acknowledged.
+fn assert_audit_holds(data: &Path, signed_in: usize, round: usize) {
+    let ended = countersign(&["audit", "verify", "--data", data.to_str().expect("UTF-8")], "");
+    assert_eq!(ended.code, 0, "round {round}: {}", ended.stderr);
+    let is_sign_in = |entry: &&Value| entry["act"] == json!("sign_in") && entry["result"] == json!("success");
+    let held = audit(data).iter().filter(is_sign_in).count();
+    assert!(
+        held >= signed_in,
+        "round {round}: {held} entries of {signed_in} sign-ins"
+    );
+}
+
+fn assert_holds(server: &Server, person: &Person, told: &Told, round: usize) {
+    let dashboard = |session: &String| server.get("/api/dashboard", session).0;
+    for session in &told.open {
+        assert_eq!(dashboard(session), 200, "round {round}: a session is lost");
+    }
+    for session in &told.ended {
+        assert_eq!(dashboard(session), 401, "round {round}: a sign-out is lost");
+    }
+    if let Some(code) = told.used.last() {
+        let challenge = server.login(&person.name);
+        let (status, _) = server.verify(&challenge, code);
+        assert_eq!(status, 401, "round {round}: a code worked twice");
+    }
+}
+
 #[test]
 fn nothing_acknowledged_is_lost_when_the_server_is_killed_under_load() {
-    let rounds =
-        std::env::var("COUNTERSIGN_KILLS").map_or(3, |text| text.parse().expect("a number of kills"));
-    let folder = Folder::fresh();
-    let data = folder.data();
-    let mut signed_in = 0;
-    for round in 0..rounds {
-        let people: Vec<Person> = (0..3)
-            .map(|number| Person::add(&data, &format!("p{round}-{number}")))
-            .collect();
+    let kills = std::env::var("COUNTERSIGN_KILLS").map_or(3, |text| text.parse().expect("a number of kills"));
+    let mut folder = Folder::fresh();
+    let (mut signed_in, mut all) = (0, 0);
+    for round in 0..kills {
+        if round > 0 && round % KILLS_PER_FOLDER == 0 {
+            (folder, signed_in) = (Folder::fresh(), 0);
+        }
+        let data = folder.data();
+        let add = |number| Person::add(&data, &format!("p{round}-{number}"));
+        let people: Vec<Person> = (0..3).map(add).collect();
         let server = Server::start(&data);
         let ghost = format!("ghost-{round}");
-        assert!(five_wrong_guesses(&server.url, &ghost));
-        let (acknowledged, told_so) = channel();
-        let wanted = 5 + round % 7;
-        let told: Vec<Told> = std::thread::scope(|scope| {
-            let url = server.url.clone();
-            let loads: Vec<_> = people
-                .iter()
-                .map(|person| {
-                    let (url, acknowledged) = (url.clone(), acknowledged.clone());
-                    scope.spawn(move || load(&url, person, &acknowledged))
-                })
-                .collect();
-            drop(acknowledged);
-            told_so.iter().take(wanted).for_each(drop);
-            server.kill();
-            loads
-                .into_iter()
-                .map(|load| load.join().expect("no load panics"))
-                .collect()
-        });
-        signed_in += told.iter().map(|told| told.used.len()).sum::<usize>();
-
-        let ended = countersign(&["audit", "verify", "--data", data.to_str().expect("UTF-8")], "");
-        assert_eq!(ended.code, 0, "round {round}: {}", ended.stderr);
-        let is_sign_in =
-            |entry: &&Value| entry["act"] == json!("sign_in") && entry["result"] == json!("success");
-        assert!(
-            audit(&data).iter().filter(is_sign_in).count() >= signed_in,
-            "round {round}: an entry is lost"
-        );
+        assert!(five_wrong_guesses(&server.url, &ghost), "round {round}");
+        let told = kill_under_load(server, &people, 5 + round % 7);
+        let count = told.iter().map(|told| told.used.len()).sum::<usize>();
+        (signed_in, all) = (signed_in + count, all + count);
+        assert_audit_holds(&data, signed_in, round);
 
         let server = Server::start(&data);
-        let guess = json!({ "username": ghost, "password": "guess" });
-        assert_eq!(
-            server.post("/api/auth/login", None, &guess).0,
-            429,
-            "round {round}: failures are lost"
-        );
+        let guess = |name: &str| {
+            let body = json!({ "username": name, "password": "guess" });
+            server.post("/api/auth/login", None, &body).0
+        };
+        assert_eq!(guess(&ghost), 429, "round {round}: failures are lost");
         for (person, told) in people.iter().zip(&told) {
-            for session in &told.open {
-                assert_eq!(
-                    server.get("/api/dashboard", session).0,
-                    200,
-                    "round {round}: a session is lost"
-                );
-            }
-            for session in &told.ended {
-                assert_eq!(
-                    server.get("/api/dashboard", session).0,
-                    401,
-                    "round {round}: a sign-out is lost"
-                );
-            }
-            if let Some(code) = told.used.last() {
-                let challenge = post(
-                    &server.url,
-                    "/api/auth/login",
-                    None,
-                    &json!({ "username": person.name, "password": PASSWORD }),
-                );
-                let Some((200, challenge)) = challenge else {
-                    continue;
-                };
-                let token = text(&challenge["challenge_token"]).expect("a challenge");
-                assert_eq!(
-                    server.verify(&token, code).0,
-                    401,
-                    "round {round}: a code worked twice"
-                );
-            }
+            assert_holds(&server, person, told, round);
         }
         server.stop();
     }
-    assert!(signed_in >= rounds, "the load signed in {signed_in} times");
+    assert!(all >= kills, "the load signed in {all} times");
+    println!("{kills} kills, {all} sign-ins");
 }

@@ -8,6 +8,7 @@ mod first;
 mod keys;
 mod kills;
 mod pages;
+mod races;
 mod settings;
 mod sign_in;
 mod tools;

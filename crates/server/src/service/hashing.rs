@@ -4,6 +4,7 @@
 //! async runtime never computes a hash: a flood of guesses fills this pool's queue and nothing else.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash as Phc, Salt};
@@ -70,6 +71,7 @@ struct Shared {
     lanes: Mutex<Lanes>,
     arrived: Condvar,
     threads: usize,
+    computations: AtomicU64,
 }
 
 #[derive(Default)]
@@ -110,6 +112,7 @@ impl Hashing {
                 lanes,
                 arrived: Condvar::new(),
                 threads,
+                computations: AtomicU64::new(0),
             }),
         };
         for number in 0..threads {
@@ -168,6 +171,16 @@ impl Hashing {
         self.shared.arrived.notify_all();
     }
 
+    /// Computations done so far, whoever's password they were about.
+    pub fn computations(&self) -> u64 {
+        self.shared.computations.load(Ordering::SeqCst)
+    }
+
+    fn count(&self, memory: &mut Memory) {
+        let done = std::mem::take(&mut memory.computations);
+        self.shared.computations.fetch_add(done, Ordering::SeqCst);
+    }
+
     fn lanes(&self) -> std::sync::MutexGuard<'_, Lanes> {
         self.shared
             .lanes
@@ -206,7 +219,9 @@ impl Hashing {
                     salt,
                     answer,
                 } => {
-                    let _ = answer.send(hash(password.as_bytes(), salt, self.shared.cost, &mut memory));
+                    let hash = hash(password.as_bytes(), salt, self.shared.cost, &mut memory);
+                    self.count(&mut memory);
+                    let _ = answer.send(hash);
                 }
                 Task::Check {
                     password,
@@ -214,7 +229,9 @@ impl Hashing {
                     salt,
                     answer,
                 } => {
-                    let _ = answer.send(self.compare(&password, hash, salt, &mut memory));
+                    let matched = self.compare(&password, hash, salt, &mut memory);
+                    self.count(&mut memory);
+                    let _ = answer.send(matched);
                 }
             }
             memory.wipe();
@@ -276,20 +293,24 @@ impl std::fmt::Display for Malformed {
 
 /// Memory for one computation at a time.
 #[derive(Default)]
-pub struct Memory(Vec<Block>);
+pub struct Memory {
+    blocks: Vec<Block>,
+    computations: u64,
+}
 
 impl Memory {
     fn blocks(&mut self, params: &Params) -> &mut [Block] {
         let count = params.block_count();
-        if self.0.len() < count {
-            self.0.resize(count, Block::default());
+        if self.blocks.len() < count {
+            self.blocks.resize(count, Block::default());
         }
-        &mut self.0[..count]
+        self.computations += 1;
+        &mut self.blocks[..count]
     }
 
     /// Wipes what the last computation left.
     pub fn wipe(&mut self) {
-        self.0.iter_mut().for_each(Zeroize::zeroize);
+        self.blocks.iter_mut().for_each(Zeroize::zeroize);
     }
 }
 

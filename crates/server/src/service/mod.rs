@@ -408,10 +408,25 @@ impl Service {
     /// [`Failure`].
     pub async fn write_activity(&self) -> Result<(), Failure> {
         let seen: Vec<_> = lock(&self.activity).drain().collect();
-        for chunk in seen.chunks(256) {
-            self.submit(upkeep::Touch { seen: chunk.to_vec() }).await?;
+        let mut chunks = seen.chunks(256);
+        for chunk in &mut chunks {
+            let written = self.submit(upkeep::Touch { seen: chunk.to_vec() }).await;
+            if let Err(failure) = written {
+                self.take_back(chunk);
+                chunks.for_each(|chunk| self.take_back(chunk));
+                return Err(failure);
+            }
         }
         Ok(())
+    }
+
+    /// Keeps activity that could not be written down, unless newer was seen meanwhile.
+    fn take_back(&self, seen: &[(Digest, UnixSeconds)]) {
+        let mut activity = lock(&self.activity);
+        for (id, at) in seen {
+            let kept = activity.entry(*id).or_insert(*at);
+            *kept = (*kept).max(*at);
+        }
     }
 
     /// An account and what is open in its name.

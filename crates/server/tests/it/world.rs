@@ -91,6 +91,14 @@ pub fn keys() -> KeyRing {
 }
 
 pub fn service(store: Arc<dyn Store>, hands: &Hands) -> Service {
+    service_with(store, hands, hashing())
+}
+
+pub fn hashing() -> Hashing {
+    Hashing::start(Cost::DEVELOPMENT, 1, [1; 16], b"decoy").expect("a thread")
+}
+
+pub fn service_with(store: Arc<dyn Store>, hands: &Hands, hashing: Hashing) -> Service {
     let chance = |seed| {
         let mut chance = SeededChance::new(seed);
         Box::new(move |buffer: &mut [u8]| chance.fill(buffer))
@@ -99,7 +107,7 @@ pub fn service(store: Arc<dyn Store>, hands: &Hands) -> Service {
     let seed = SEED.fetch_add(2, Ordering::Relaxed);
     let parts = Parts {
         store,
-        hashing: Hashing::start(Cost::DEVELOPMENT, 1, [1; 16], b"decoy").expect("a thread"),
+        hashing,
         clock: Arc::new(ClockGuard::new(Box::new(hands.clone()), UnixSeconds(0))),
         policy: Policy::default(),
         keys: keys(),

@@ -1,0 +1,348 @@
+//! A second factor is pending until a code of it was seen, and whoever has one must prove it to change any.
+
+use countersign_auth::command::SignedIn;
+use countersign_auth::command::code::Verified;
+use countersign_auth::command::enrol::{Confirm, Denied, Enrolment, Remove};
+use countersign_auth::event::{Act, Reason};
+use countersign_auth::name::Name;
+use countersign_auth::record::{Key, NoticeKind};
+use countersign_auth::session::Level;
+
+use crate::world::{HOME, Installation, Person, asker, code, granted, origin, wrong_code};
+
+fn confirm(
+    installation: &mut Installation,
+    session: &SignedIn,
+    enrolment: &Enrolment,
+    steps: i64,
+) -> Result<SignedIn, Denied> {
+    let code = code(&enrolment.secret, installation.now, steps);
+    let asker = asker(session, &code);
+    installation.submit(&Confirm { asker })
+}
+
+/// Bob with a password, a session, and a factor that is pending.
+fn pending() -> (Installation, Name, SignedIn, Enrolment) {
+    let mut installation = Installation::new();
+    let bob = installation.newcomer("bob");
+    let session = installation.first_session(&bob, &origin(HOME));
+    let enrolment = granted(installation.begin_enrolment(asker(&session, ""))).given;
+    (installation, bob, session, enrolment)
+}
+
+fn person(name: Name, enrolment: Enrolment) -> Person {
+    Person {
+        name,
+        secret: enrolment.secret,
+        backup_codes: enrolment.backup_codes,
+    }
+}
+
+/// Alice with two authenticators, and a session.
+fn with_two_factors() -> (Installation, Person, Person, SignedIn) {
+    let mut installation = Installation::new();
+    let alice = installation.person("alice");
+    let session = installation.sign_in(&alice, &origin(HOME));
+    installation.pass(30);
+    let proof = alice.code(installation.now, 0);
+    let second = granted(installation.begin_enrolment(asker(&session, &proof))).given;
+    let session = confirm(&mut installation, &session, &second, 0).expect("the code is right");
+    installation.pass(60);
+    let other = person(alice.name.clone(), second);
+    (installation, alice, other, session)
+}
+
+fn factor_of(installation: &Installation, name: &Name, at: usize) -> String {
+    let factors = &installation.account(name).factors;
+    let mut codes = factors.iter().filter(|factor| !factor.is_backup());
+    codes.nth(at).expect("there is such a factor").id.clone()
+}
+
+#[test]
+fn factor_counts_only_once_it_is_confirmed_and_the_session_gets_a_new_token() {
+    let (mut installation, bob, session, enrolment) = pending();
+    assert_eq!((session.level, session.must_enrol), (Level::One, true));
+    assert_eq!(enrolment.backup_codes.len(), 10);
+    assert!(!installation.account(&bob).has_second_factor());
+    let early = installation.first_session(&bob, &origin(HOME));
+    assert_eq!(early.level, Level::One, "nothing but a password is owed yet");
+    let confirmed = confirm(&mut installation, &session, &enrolment, 0).expect("the code is right");
+    assert_eq!((confirmed.level, confirmed.must_enrol), (Level::Two, false));
+    let old = Key::Session(session.session.digest());
+    assert!(!installation.records.contains_key(&old));
+    assert!(
+        installation
+            .account(&bob)
+            .factors
+            .iter()
+            .all(|factor| factor.is_active())
+    );
+    assert!(installation.notices(&bob).contains(&NoticeKind::FactorAdded));
+    installation.challenge(&bob, &origin(HOME));
+}
+
+#[test]
+fn pending_backup_codes_prove_nothing() {
+    let (mut installation, bob, session, enrolment) = pending();
+    let backup = enrolment.backup_codes[0].clone();
+    let refused = installation.submit(&Confirm {
+        asker: asker(&session, &backup),
+    });
+    assert_eq!(refused, Err(Denied::Malformed));
+    assert!(!installation.account(&bob).has_second_factor());
+}
+
+#[test]
+fn confirming_code_is_used_up() {
+    let (mut installation, bob, session, enrolment) = pending();
+    confirm(&mut installation, &session, &enrolment, 0).expect("the code is right");
+    let bob = person(bob, enrolment);
+    let challenge = installation.challenge(&bob.name, &origin(HOME));
+    let used = bob.code(installation.now, 0);
+    assert_eq!(
+        installation.verify(&challenge, &used, &origin(HOME)),
+        Verified::Refused
+    );
+    installation.sign_in(&bob, &origin(HOME));
+}
+
+#[test]
+fn pending_factor_waits_900_seconds_for_its_code() {
+    for (age_s, expected) in [(899, None), (900, Some(Denied::NoFactor))] {
+        let (mut installation, bob, session, enrolment) = pending();
+        installation.pass(age_s);
+        let confirmed = confirm(&mut installation, &session, &enrolment, 0);
+        assert_eq!(confirmed.err(), expected, "after {age_s} s");
+        assert_eq!(installation.account(&bob).has_second_factor(), expected.is_none());
+    }
+}
+
+#[test]
+fn second_enrolment_drops_the_first_one_that_was_never_confirmed() {
+    let (mut installation, bob, session, first) = pending();
+    let second = granted(installation.begin_enrolment(asker(&session, ""))).given;
+    assert_eq!(
+        confirm(&mut installation, &session, &first, 0).err(),
+        Some(Denied::Refused)
+    );
+    confirm(&mut installation, &session, &second, 0).expect("the code is right");
+    assert_eq!(
+        installation.account(&bob).factors.len(),
+        2,
+        "one factor and its backup codes"
+    );
+}
+
+#[test]
+fn drift_is_learned_at_enrolment_up_to_ten_time_steps_and_kept_at_sign_in() {
+    for drift in [-10_i64, -9, -3, 0, 3, 9, 10] {
+        for (away, right) in [(-2, false), (-1, true), (0, true), (1, true), (2, false)] {
+            let (mut installation, bob, session, enrolment) = pending();
+            confirm(&mut installation, &session, &enrolment, drift).expect("within the wide window");
+            let bob = person(bob, enrolment);
+            installation.pass(120);
+            let challenge = installation.challenge(&bob.name, &origin(HOME));
+            let code = bob.code(installation.now, drift + away);
+            let verified = installation.verify(&challenge, &code, &origin(HOME));
+            let signed_in = matches!(verified, Verified::SignedIn(_));
+            assert_eq!(
+                signed_in, right,
+                "drift {drift}, {away} away from it: {verified:?}"
+            );
+        }
+    }
+    for beyond in [-11, 11] {
+        let (mut installation, _, session, enrolment) = pending();
+        let refused = confirm(&mut installation, &session, &enrolment, beyond);
+        assert_eq!(refused.err(), Some(Denied::Refused), "{beyond}");
+    }
+}
+
+#[test]
+fn wrong_confirming_codes_are_guesses_like_any_other() {
+    let (mut installation, bob, session, enrolment) = pending();
+    let wrong = wrong_code(&enrolment.secret, installation.now);
+    for _ in 0..5 {
+        let asker = asker(&session, &wrong);
+        assert_eq!(installation.submit(&Confirm { asker }), Err(Denied::Refused));
+    }
+    let throttled = confirm(&mut installation, &session, &enrolment, 0);
+    assert_eq!(throttled.err(), Some(Denied::Throttled { retry_after_s: 300 }));
+    assert!(!installation.account(&bob).has_second_factor());
+    installation.pass(300);
+    confirm(&mut installation, &session, &enrolment, 0).expect("the code is right");
+}
+
+#[test]
+fn further_factor_needs_a_code_of_the_present_one() {
+    let mut installation = Installation::new();
+    let alice = installation.person("alice");
+    let session = installation.sign_in(&alice, &origin(HOME));
+    let before = installation.records.clone();
+    let used = alice.code(installation.now, 0);
+    for (proof, denied) in [
+        ("", Denied::Malformed),
+        (used.as_str(), Denied::Refused),
+        (&wrong_code(&alice.secret, installation.now), Denied::Refused),
+    ] {
+        let refused = installation.begin_enrolment(asker(&session, proof));
+        assert_eq!(refused.err(), Some(denied), "{proof:?}");
+    }
+    assert_eq!(
+        before[&Key::Account(alice.name.clone())],
+        installation.records[&Key::Account(alice.name.clone())],
+        "nothing was added"
+    );
+    assert_eq!(
+        installation.audited(Act::FactorAdd, Some(Reason::CodeAlreadyUsed)),
+        1
+    );
+    assert_eq!(installation.audited(Act::FactorAdd, Some(Reason::WrongCode)), 1);
+    installation.pass(30);
+    let proof = alice.code(installation.now, 0);
+    let begun = installation.begin_enrolment(asker(&session, &proof));
+    let second = granted(begun).given;
+    assert!(second.backup_codes.is_empty(), "there are backup codes already");
+    installation.pass(30);
+    let old_still_works = installation.challenge(&alice.name, &origin(HOME));
+    let code = alice.code(installation.now, 0);
+    let verified = installation.verify(&old_still_works, &code, &origin(HOME));
+    assert!(matches!(verified, Verified::SignedIn(_)), "{verified:?}");
+}
+
+#[test]
+fn pending_factor_signs_nobody_in_beside_an_active_one() {
+    let mut installation = Installation::new();
+    let alice = installation.person("alice");
+    let session = installation.sign_in(&alice, &origin(HOME));
+    installation.pass(30);
+    let proof = alice.code(installation.now, 0);
+    let begun = installation.begin_enrolment(asker(&session, &proof));
+    let pending = person(alice.name.clone(), granted(begun).given);
+    let challenge = installation.challenge(&alice.name, &origin(HOME));
+    let code = pending.code(installation.now, 0);
+    assert_eq!(
+        installation.verify(&challenge, &code, &origin(HOME)),
+        Verified::Refused
+    );
+}
+
+#[test]
+fn session_that_is_over_or_belongs_to_somebody_else_changes_nothing() {
+    let mut installation = Installation::new();
+    let alice = installation.person("alice");
+    let bob = installation.newcomer("bob");
+    let foreign = installation.first_session(&bob, &origin(HOME));
+    let mut asking = asker(&foreign, "");
+    asking.name = alice.name.clone();
+    let before = installation.records.clone();
+    assert_eq!(
+        installation.begin_enrolment(asking.clone()).err(),
+        Some(Denied::NoSession)
+    );
+    installation
+        .records
+        .remove(&Key::Session(foreign.session.digest()));
+    let over = installation.begin_enrolment(asker(&foreign, ""));
+    assert_eq!(over.err(), Some(Denied::NoSession));
+    installation.records.insert(
+        Key::Session(foreign.session.digest()),
+        before[&Key::Session(foreign.session.digest())].clone(),
+    );
+    assert_eq!(installation.records, before);
+}
+
+#[test]
+fn removing_one_factor_keeps_the_others_and_ends_other_sessions() {
+    let (mut installation, alice, second, session) = with_two_factors();
+    let elsewhere = installation.sign_in(&second, &origin(HOME));
+    installation.pass(30);
+    let first = factor_of(&installation, &alice.name, 0);
+    let proof = second.code(installation.now, 0);
+    let remove = Remove {
+        asker: asker(&session, &proof),
+        factor: first.clone(),
+    };
+    assert!(installation.submit(&remove).is_ok());
+    assert!(
+        installation
+            .notices(&alice.name)
+            .contains(&NoticeKind::FactorRemoved)
+    );
+    let alive = |signed_in: &SignedIn| {
+        let key = Key::Session(signed_in.session.digest());
+        installation.records.contains_key(&key)
+    };
+    assert_eq!((alive(&session), alive(&elsewhere)), (true, false));
+    installation.pass(30);
+    let challenge = installation.challenge(&alice.name, &origin(HOME));
+    let removed = alice.code(installation.now, 0);
+    assert_eq!(
+        installation.verify(&challenge, &removed, &origin(HOME)),
+        Verified::Refused
+    );
+    let verified = installation.verify(&challenge, &alice.backup_codes[0], &origin(HOME));
+    assert!(
+        matches!(verified, Verified::SignedIn(_)),
+        "backup codes stay: {verified:?}"
+    );
+    installation.sign_in(&second, &origin(HOME));
+}
+
+#[test]
+fn removing_the_last_factor_voids_the_backup_codes() {
+    let mut installation = Installation::new();
+    let alice = installation.person("alice");
+    let session = installation.sign_in(&alice, &origin(HOME));
+    let remove = Remove {
+        asker: asker(&session, &alice.backup_codes[0]),
+        factor: factor_of(&installation, &alice.name, 0),
+    };
+    let done = granted(installation.submit(&remove));
+    assert_eq!(
+        done.replacement_code, None,
+        "a code of a set that is void is not shown"
+    );
+    assert_eq!(installation.account(&alice.name).factors, []);
+    let signed_in = installation.first_session(&alice.name, &origin(HOME));
+    assert_eq!((signed_in.level, signed_in.must_enrol), (Level::One, true));
+}
+
+#[test]
+fn change_that_is_impossible_uses_up_no_code() {
+    let mut installation = Installation::new();
+    let alice = installation.person("alice");
+    let session = installation.sign_in(&alice, &origin(HOME));
+    installation.pass(30);
+    let before = installation.records.clone();
+    for proof in [alice.code(installation.now, 0), alice.backup_codes[0].to_string()] {
+        let remove = Remove {
+            asker: asker(&session, &proof),
+            factor: "no such".into(),
+        };
+        assert_eq!(installation.submit(&remove).err(), Some(Denied::NoFactor));
+    }
+    assert_eq!(installation.records, before);
+}
+
+#[test]
+fn backup_code_that_proves_a_change_is_replaced_and_the_new_one_is_shown() {
+    let mut installation = Installation::new();
+    let alice = installation.person("alice");
+    let session = installation.sign_in(&alice, &origin(HOME));
+    let begun = installation.begin_enrolment(asker(&session, &alice.backup_codes[4]));
+    let replacement = granted(begun).replacement_code;
+    let replacement = replacement.expect("a new code is shown");
+    let challenge = installation.challenge(&alice.name, &origin(HOME));
+    assert_eq!(
+        installation.verify(&challenge, &alice.backup_codes[4], &origin(HOME)),
+        Verified::Refused
+    );
+    let verified = installation.verify(&challenge, &replacement, &origin(HOME));
+    assert!(matches!(verified, Verified::SignedIn(_)), "{verified:?}");
+    assert!(
+        installation
+            .notices(&alice.name)
+            .contains(&NoticeKind::BackupCodeUsed)
+    );
+}

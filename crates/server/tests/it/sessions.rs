@@ -1,0 +1,110 @@
+//! Sessions as the service answers for them: alive to the second, and over at once when they are ended.
+
+use std::sync::Arc;
+
+use countersign_auth::command::SignedIn;
+use countersign_auth::command::code::Verified;
+use countersign_auth::command::session::Which;
+use countersign_auth::record::{Key, Record};
+use countersign_server::service::Service;
+use countersign_server::store::Store;
+use countersign_server::store::faulty::{Fault, Faulty};
+use countersign_server::store::memory::Memory;
+
+use crate::world::{Hands, Person, START, origin, service, verify};
+
+const HOME: &str = "192.0.2.1";
+
+async fn sign_in(service: &Service, person: &Person, hands: &Hands) -> SignedIn {
+    hands.pass(30);
+    let challenge = person.challenge(service, HOME).await;
+    let code = person.code(countersign_server::service::clock::Clock::wall(hands));
+    match verify(service, &challenge, &code, HOME).await {
+        Ok(Verified::SignedIn(signed_in)) => signed_in,
+        other => panic!("the code is right, yet {other:?}"),
+    }
+}
+
+async fn is_alive(service: &Service, signed_in: &SignedIn) -> bool {
+    let live = service.session(signed_in.session.expose()).await;
+    live.expect("the store works").is_some()
+}
+
+#[tokio::test]
+async fn session_that_was_ended_is_refused_by_the_very_next_request() {
+    let hands = Hands::new();
+    let service = service(Arc::new(Memory::default()), &hands);
+    let person = Person::add(&service, "alice").await;
+    let mut sessions = Vec::new();
+    for _ in 0..3 {
+        sessions.push(sign_in(&service, &person, &hands).await);
+        assert!(is_alive(&service, &sessions[sessions.len() - 1]).await);
+    }
+    let token = sessions[0].session.expose();
+    let live = service.session(token).await.expect("the store works");
+    let live = live.expect("it is alive");
+    let end = async |which| {
+        let ended = service.end_sessions(&live, which, &origin(HOME)).await;
+        ended.expect("the store works")
+    };
+    assert_eq!(end(Which::Others).await, 2);
+    assert!(!is_alive(&service, &sessions[1]).await);
+    assert!(!is_alive(&service, &sessions[2]).await);
+    assert!(is_alive(&service, &sessions[0]).await);
+    assert_eq!(end(Which::Own).await, 1);
+    assert!(!is_alive(&service, &sessions[0]).await);
+}
+
+#[tokio::test]
+async fn session_lives_3599_seconds_with_activity_and_1799_without() {
+    let hands = Hands::new();
+    let service = service(Arc::new(Memory::default()), &hands);
+    let person = Person::add(&service, "alice").await;
+    let (busy, idle) = (
+        sign_in(&service, &person, &hands).await,
+        sign_in(&service, &person, &hands).await,
+    );
+    // The busy one is 30 seconds older.
+    hands.pass(1769);
+    assert!(is_alive(&service, &busy).await, "at 1799 s");
+    hands.pass(30);
+    assert!(is_alive(&service, &busy).await);
+    hands.pass(1);
+    assert!(
+        !is_alive(&service, &idle).await,
+        "nothing happened in it for 1800 s"
+    );
+    hands.pass(1769);
+    assert!(is_alive(&service, &busy).await, "at 3599 s");
+    hands.pass(1);
+    assert!(!is_alive(&service, &busy).await, "at 3600 s");
+}
+
+#[tokio::test]
+async fn activity_is_kept_in_memory_and_written_down_even_if_a_commit_fails_once() {
+    let hands = Hands::new();
+    let store = Arc::new(Faulty::new(Memory::default()));
+    let service = service(store.clone(), &hands);
+    let person = Person::add(&service, "alice").await;
+    let signed_in = sign_in(&service, &person, &hands).await;
+    let last_seen = || {
+        let key = Key::Session(signed_in.session.digest());
+        let stored = store.load(&[key]).expect("the store works");
+        match stored.into_iter().find_map(|stored| stored.record) {
+            Some(Record::Session(session)) => session.last_seen.0 - START,
+            other => panic!("no session is stored: {other:?}"),
+        }
+    };
+    hands.pass(1700);
+    assert!(is_alive(&service, &signed_in).await);
+    assert_eq!(last_seen(), 30, "a request is not a commit");
+    store.fail_next(Fault::BeforeCommit);
+    assert!(service.write_activity().await.is_err());
+    hands.pass(1700);
+    assert!(
+        is_alive(&service, &signed_in).await,
+        "the activity that could not be written down was not forgotten"
+    );
+    service.write_activity().await.expect("the store works");
+    assert_eq!(last_seen(), 3430);
+}
