@@ -17,9 +17,11 @@ use axum::routing::{get, post};
 mod account;
 mod answer;
 mod asked;
+mod enrol;
 mod health;
 pub mod listen;
 mod pages;
+mod sessions;
 mod sign_in;
 
 use crate::service::Service;
@@ -40,19 +42,19 @@ pub fn router(service: Arc<Service>) -> Router {
         .route("/api/auth/logout", post(sign_in::logout))
         .route("/api/dashboard", get(sign_in::dashboard))
         .route("/api/setup", post(account::set_up))
-        .route("/auth/totp/setup", post(account::begin))
-        .route("/auth/totp/confirm", post(account::confirm))
-        .route("/auth/totp/verify-setup", post(account::confirm))
-        .route("/api/auth/totp/setup", post(account::begin))
-        .route("/api/auth/totp/confirm", post(account::confirm))
-        .route("/api/factors", get(account::factors))
-        .route("/api/factors/{id}/remove", post(account::remove_factor))
-        .route("/api/backup-codes", post(account::backup_codes))
-        .route("/api/sessions", get(account::sessions))
-        .route("/api/sessions/end-others", post(account::end_others))
+        .route("/auth/totp/setup", post(enrol::begin))
+        .route("/auth/totp/confirm", post(enrol::confirm))
+        .route("/auth/totp/verify-setup", post(enrol::confirm))
+        .route("/api/auth/totp/setup", post(enrol::begin))
+        .route("/api/auth/totp/confirm", post(enrol::confirm))
+        .route("/api/factors", get(enrol::factors))
+        .route("/api/factors/{id}/remove", post(enrol::remove_factor))
+        .route("/api/backup-codes", post(enrol::backup_codes))
+        .route("/api/sessions", get(sessions::sessions))
+        .route("/api/sessions/end-others", post(sessions::end_others))
         .route(
             "/api/sessions/{id}",
-            post(account::name_session).delete(account::end_session),
+            post(sessions::name_session).delete(sessions::end_session),
         )
         .route("/api/password", post(account::password))
         .route("/healthz", get(health::alive))
