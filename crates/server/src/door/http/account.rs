@@ -9,25 +9,46 @@ use countersign_auth::command::enrol::Denied;
 use countersign_auth::command::password::Replaced;
 use countersign_auth::command::ticket::NotRedeemed;
 use serde::Deserialize;
+use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::asked::{Asked, Body, Whole};
 use super::enrol::refused;
-use super::sign_in::{clock_not_set, opened};
+use super::openapi::{Always, Enrolled, Guessed, InSession, Unticketed, WithBody};
+use super::sign_in::{Opened, clock_not_set, opened};
 use super::{Shared, answer};
 use crate::service::NotSet;
 
 /// An old password, a new one, and the code that is owed.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewPassword {
+    #[schema(value_type = String, format = Password)]
     current_password: Zeroizing<String>,
+    #[schema(value_type = String, format = Password)]
     new_password: Zeroizing<String>,
+    /// A code of a second factor, owed once there is one.
     #[serde(default)]
+    #[schema(value_type = String)]
     code: Zeroizing<String>,
 }
 
-/// `POST /api/password`: every other session ends, and this one gets a new token.
+/// Sets a new password: every other session ends, and this one gets a new token.
+#[utoipa::path(
+    post,
+    path = "/api/password",
+    tag = "account",
+    security(("session" = [])),
+    request_body = NewPassword,
+    responses(
+        (status = 200, description = "The session in place of the one that asked", body = Opened),
+        WithBody,
+        InSession,
+        Enrolled,
+        Guessed,
+        Always
+    )
+)]
 pub(super) async fn password(
     State(service): State<Shared>,
     Asked(origin): Asked,
@@ -61,17 +82,31 @@ pub(super) async fn password(
 }
 
 /// A ticket and the password it is used to set.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SetUp {
+    #[schema(value_type = String)]
     ticket: Zeroizing<String>,
     /// Chosen by the first administrator; everybody else's stands in the ticket.
     #[serde(default)]
     username: String,
+    #[schema(value_type = String, format = Password)]
     password: Zeroizing<String>,
 }
 
-/// `POST /api/setup`.
+/// Uses up an invitation, a recovery or the first set-up: sets the account's password.
+#[utoipa::path(
+    post,
+    path = "/api/setup",
+    tag = "sign-in",
+    request_body = SetUp,
+    responses(
+        (status = 200, description = "A session is open", body = Opened),
+        WithBody,
+        Unticketed,
+        Always
+    )
+)]
 pub(super) async fn set_up(
     State(service): State<Shared>,
     Asked(origin): Asked,
