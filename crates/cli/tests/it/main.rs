@@ -1,11 +1,14 @@
 //! The binary as its users run it: one process a test, its own data folder, real connections on loopback.
 
 mod account;
+mod api;
 mod audit;
 mod backup;
+mod bad_input;
 mod canary;
 mod first;
 mod keys;
+mod nonsense;
 mod pages;
 mod settings;
 mod sign_in;
