@@ -27,6 +27,9 @@ const SECONDS: u64 = 600;
 /// Cases the differential check against oathtool reaches.
 const CASES: u64 = 1_000_000;
 
+/// Requests of nonsense that the HTTP door gets.
+const BAD_INPUTS: u64 = 20_000;
+
 /// A long check: its numbers, or why it could not run or failed.
 struct Soak {
     name: &'static str,
@@ -46,7 +49,7 @@ impl From<String> for Fault {
     }
 }
 
-const SOAKS: [Soak; 2] = [
+const SOAKS: [Soak; 3] = [
     Soak {
         name: "oathtool",
         run: oathtool,
@@ -54,6 +57,10 @@ const SOAKS: [Soak; 2] = [
     Soak {
         name: "fuzz",
         run: fuzz,
+    },
+    Soak {
+        name: "bad-inputs",
+        run: bad_inputs,
     },
 ];
 
@@ -239,6 +246,34 @@ fn fuzz(workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {
         return Err(Fault::Failed("there is no fuzz target".to_owned()));
     }
     Ok(numbers)
+}
+
+/// Sends nonsense to every route of the HTTP door.
+fn bad_inputs(workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {
+    let name = "nonsense_is_answered_by_a_described_refusal_and_never_by_a_fault";
+    let arguments = [
+        "test",
+        "-p",
+        "countersign",
+        "--test",
+        "it",
+        "--",
+        "--nocapture",
+        name,
+    ];
+    let ended = Task::cargo(&arguments)
+        .with("COUNTERSIGN_SEED", &options.seed.to_string())
+        .with("COUNTERSIGN_BAD_INPUTS", &BAD_INPUTS.to_string())
+        .run(workshop)?;
+    if Tally::read(&ended.output, ended.is_success()).failed > 0 {
+        return Err(Fault::Failed(format!("a fault under seed {}", options.seed)));
+    }
+    let requests =
+        number_before(&ended.output, "requests").ok_or("the check does not say how many requests it sent")?;
+    Ok(Numbers::from([
+        ("requests".to_owned(), requests.into()),
+        ("failures".to_owned(), 0.into()),
+    ]))
 }
 
 /// The first number that stands right before a word, as in `100000 cases`.
