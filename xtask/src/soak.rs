@@ -33,6 +33,9 @@ const RACE_ROUNDS: u64 = 500;
 /// Times a server is killed under load.
 const KILLS: u64 = 50;
 
+/// Requests of nonsense that the HTTP door gets.
+const BAD_INPUTS: u64 = 20_000;
+
 /// A long check: its numbers, or why it could not run or failed.
 struct Soak {
     name: &'static str,
@@ -52,7 +55,7 @@ impl From<String> for Fault {
     }
 }
 
-const SOAKS: [Soak; 4] = [
+const SOAKS: [Soak; 5] = [
     Soak {
         name: "oathtool",
         run: oathtool,
@@ -68,6 +71,10 @@ const SOAKS: [Soak; 4] = [
     Soak {
         name: "kills",
         run: kills,
+    },
+    Soak {
+        name: "bad-inputs",
+        run: bad_inputs,
     },
 ];
 
@@ -256,43 +263,60 @@ fn fuzz(workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {
 }
 
 /// Races for one code, in memory, on the embedded store and between two committers.
-fn races(workshop: &Workshop, _: &Options) -> Result<Numbers, Fault> {
-    let rounds = RACE_ROUNDS.to_string();
-    let arguments = ["test", "-p", "countersign-server", "--test", "it", "races::"];
-    let task = Task::cargo(&arguments).with("COUNTERSIGN_RACE_ROUNDS", &rounds);
-    let ended = task.run(workshop)?;
-    let tally = Tally::read(&ended.output, ended.is_success());
-    if tally.failed > 0 || tally.passed == 0 {
-        return Err("a code opened no session or several; the test says which".into());
-    }
-    Ok(Numbers::from([
-        ("rounds_each".to_owned(), RACE_ROUNDS.into()),
-        ("tests".to_owned(), tally.passed.into()),
-    ]))
+fn races(workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {
+    let scale = ("COUNTERSIGN_RACE_ROUNDS", RACE_ROUNDS);
+    let mut numbers = scaled(workshop, options, ("countersign-server", "races::"), scale, &[])?;
+    numbers.insert("rounds_each".to_owned(), RACE_ROUNDS.into());
+    Ok(numbers)
 }
 
 /// Kills the real server under load, again and again, and compares with what it had acknowledged.
-fn kills(workshop: &Workshop, _: &Options) -> Result<Numbers, Fault> {
-    let arguments = [
-        "test",
-        "-p",
-        "countersign",
-        "--test",
-        "it",
-        "kills::",
-        "--",
-        "--nocapture",
-    ];
-    let task = Task::cargo(&arguments).with("COUNTERSIGN_KILLS", &KILLS.to_string());
-    let ended = task.run(workshop)?;
-    if Tally::read(&ended.output, ended.is_success()).failed > 0 {
-        return Err("something acknowledged was lost; the test says what".into());
+fn kills(workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {
+    let told = [("kills", "kills"), ("sign", "sign_ins")];
+    scaled(
+        workshop,
+        options,
+        ("countersign", "kills::"),
+        ("COUNTERSIGN_KILLS", KILLS),
+        &told,
+    )
+}
+
+/// Sends nonsense to every route of the HTTP door.
+fn bad_inputs(workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {
+    let tests = ("countersign", "bad_input::nonsense");
+    let scale = ("COUNTERSIGN_BAD_INPUTS", BAD_INPUTS);
+    scaled(workshop, options, tests, scale, &[("requests", "requests")])
+}
+
+/// Runs the tests of a package that match a filter at the scale a variable asks for, and reads the numbers that
+/// the tests print before the words `told`.
+fn scaled(
+    workshop: &Workshop,
+    options: &Options,
+    (package, filter): (&str, &str),
+    (variable, scale): (&str, u64),
+    told: &[(&str, &str)],
+) -> Result<Numbers, Fault> {
+    let arguments = ["test", "-p", package, "--test", "it", "--", "--nocapture", filter];
+    let ended = Task::cargo(&arguments)
+        .with("COUNTERSIGN_SEED", &options.seed.to_string())
+        .with(variable, &scale.to_string())
+        .run(workshop)?;
+    let tally = Tally::read(&ended.output, ended.is_success());
+    if tally.failed > 0 || tally.passed == 0 {
+        let reason = format!("under seed {}; the output says in which way", options.seed);
+        return Err(Fault::Failed(reason));
     }
-    let told = |word| number_before(&ended.output, word).ok_or("the check does not say what it did");
-    Ok(Numbers::from([
-        ("kills".to_owned(), told("kills")?.into()),
-        ("sign_ins".to_owned(), told("sign")?.into()),
-    ]))
+    let mut numbers = Numbers::from([
+        ("tests".to_owned(), tally.passed.into()),
+        ("failures".to_owned(), 0.into()),
+    ]);
+    for (word, name) in told {
+        let number = number_before(&ended.output, word).ok_or("the check does not say what it did")?;
+        numbers.insert((*name).to_owned(), number.into());
+    }
+    Ok(numbers)
 }
 
 /// The first number that stands right before a word, as in `100000 cases`.

@@ -57,6 +57,10 @@ const PYOTP: Need = Need::Python {
     package: "pyotp==2.9.0",
 };
 
+const SCHEMATHESIS: Need = Need::Python {
+    module: "schemathesis",
+    package: "schemathesis==4.32.5",
+};
 const CHROMIUM: Need = Need::Program {
     program: "chromium",
     package: "chromium",
@@ -115,6 +119,22 @@ pub(crate) const STEPS: &[Step] = &[
             "outside_oathtool",
             "--",
             "--ignored",
+        ]]),
+        runs_ignored: true,
+    },
+    Step {
+        name: "schemathesis",
+        needs: &[PYTHON, SCHEMATHESIS],
+        action: Action::Cargo(&[&[
+            "test",
+            "-p",
+            "countersign",
+            "--test",
+            "it",
+            "--",
+            "--ignored",
+            "--nocapture",
+            "schemathesis",
         ]]),
         runs_ignored: true,
     },

@@ -1,12 +1,15 @@
 //! The binary as its users run it: one process a test, its own data folder, real connections on loopback.
 
 mod account;
+mod api;
 mod audit;
 mod backup;
+mod bad_input;
 mod canary;
 mod first;
 mod keys;
 mod kills;
+mod nonsense;
 mod pages;
 mod races;
 mod settings;

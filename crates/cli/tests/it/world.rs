@@ -215,6 +215,15 @@ impl Server {
         )
     }
 
+    pub fn delete(&self, path: &str, token: &str) -> (u16, Value) {
+        answer(
+            agent()
+                .delete(format!("{}{path}", self.url))
+                .header("authorization", format!("Bearer {token}"))
+                .call(),
+        )
+    }
+
     /// First factor: the challenge.
     pub fn login(&self, name: &str) -> String {
         let (status, body) = self.post(

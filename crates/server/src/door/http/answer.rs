@@ -6,18 +6,19 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::service::Failure;
 
 /// A problem as RFC 9457 spells it, with a code that programs can rely on.
-#[derive(Serialize)]
-struct Problem<'a> {
+#[derive(Serialize, ToSchema)]
+pub(super) struct Problem<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     title: &'a str,
     status: u16,
     code: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
+    #[serde(default, skip_serializing_if = "str::is_empty")]
     detail: &'a str,
 }
 
@@ -119,9 +120,9 @@ pub(super) fn too_slow() -> Response {
     )
 }
 
-/// The shape of document 002's API, with a code beside its message.
-#[derive(Serialize)]
-struct Plain<'a> {
+/// An error in the shape that clients of the older sign-in API read, with a code beside its message.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Plain<'a> {
     status: &'a str,
     message: &'a str,
     code: &'a str,

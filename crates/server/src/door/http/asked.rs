@@ -3,16 +3,18 @@
 //! Knows: headers and bodies, and how to refuse what can't be read without repeating it. Must never know:
 //! what is asked for.
 
+use std::error::Error as _;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use axum::body::{Body as RawBody, to_bytes};
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use countersign_auth::command::bounded;
 use countersign_auth::event::{Door, Origin};
 use countersign_auth::id::Digest;
+use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
 
 use super::{BODY_BYTES_MAX, Shared, answer};
@@ -149,6 +151,21 @@ impl FromRequestParts<Shared> for Whole {
     }
 }
 
+/// The identifier in the path.
+pub(super) struct Id(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Id, Response> {
+        // A path that is not UTF-8 names nothing; what it said is not repeated.
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(id)) => Ok(Id(id)),
+            Err(_) => Err(answer::not_found().await),
+        }
+    }
+}
+
 /// A JSON body of a known shape.
 ///
 /// # Security
@@ -192,14 +209,13 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 async fn read(body: RawBody) -> Result<axum::body::Bytes, Response> {
-    to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| {
-        let title = "The body is too long, or broke off";
-        answer::problem(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "body_too_long",
-            title,
-            "a body has at most 16384 bytes",
-        )
+    to_bytes(body, BODY_BYTES_MAX).await.map_err(|error| {
+        if error.source().is_some_and(|cause| cause.is::<LengthLimitError>()) {
+            let (title, detail) = ("The body is too long", "a body has at most 16384 bytes");
+            answer::problem(StatusCode::PAYLOAD_TOO_LARGE, "body_too_long", title, detail)
+        } else {
+            answer::bad_request("broken_body", "the body broke off or is not framed as announced")
+        }
     })
 }
 

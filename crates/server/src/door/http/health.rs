@@ -6,14 +6,27 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
+use super::openapi::Always;
 use super::{Shared, answer};
 
 /// It lives: it answers.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    tag = "health",
+    responses((status = 200, description = "It lives", body = str, content_type = "text/plain"), Always)
+)]
 pub(super) async fn alive() -> (StatusCode, &'static str) {
     (StatusCode::OK, "ok\n")
 }
 
 /// It can serve: clock and store are sound; otherwise it says which is not.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "health",
+    responses((status = 200, description = "It can serve", body = str, content_type = "text/plain"), Always)
+)]
 pub(super) async fn ready(State(service): State<Shared>) -> Response {
     match service.ready().await {
         Ok(()) => (StatusCode::OK, "ready\n").into_response(),

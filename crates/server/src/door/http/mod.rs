@@ -3,7 +3,8 @@
 //! Knows: routes, statuses and headers. Must never know: why a sign-in was refused beyond what it says
 //! outwardly.
 //!
-//! Read next: `sign_in` for the API of a sign-in, [`listen`] for how connections are bounded.
+//! Read next: `sign_in` for the API of a sign-in, `openapi` for its description, [`listen`] for how
+//! connections are bounded.
 
 use std::sync::Arc;
 
@@ -13,13 +14,19 @@ use axum::http::{HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 mod account;
 mod answer;
 mod asked;
+mod enrol;
 mod health;
 pub mod listen;
+mod openapi;
 mod pages;
+mod sessions;
 mod sign_in;
 
 use crate::service::Service;
@@ -32,37 +39,48 @@ pub(super) type Shared = Arc<Service>;
 
 /// All routes of the door.
 pub fn router(service: Arc<Service>) -> Router {
-    Router::new()
-        .route("/api/auth/login", post(sign_in::login))
-        .route("/api/auth/verify", post(sign_in::verify))
-        .route("/api/auth/verify-2fa", post(sign_in::verify))
-        .route("/verify-2fa", post(sign_in::verify))
-        .route("/api/auth/logout", post(sign_in::logout))
-        .route("/api/dashboard", get(sign_in::dashboard))
-        .route("/api/setup", post(account::set_up))
-        .route("/auth/totp/setup", post(account::begin))
-        .route("/auth/totp/confirm", post(account::confirm))
-        .route("/auth/totp/verify-setup", post(account::confirm))
-        .route("/api/auth/totp/setup", post(account::begin))
-        .route("/api/auth/totp/confirm", post(account::confirm))
-        .route("/api/factors", get(account::factors))
-        .route("/api/factors/{id}/remove", post(account::remove_factor))
-        .route("/api/backup-codes", post(account::backup_codes))
-        .route("/api/sessions", get(account::sessions))
-        .route("/api/sessions/end-others", post(account::end_others))
-        .route(
-            "/api/sessions/{id}",
-            post(account::name_session).delete(account::end_session),
-        )
-        .route("/api/password", post(account::password))
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
+    let (described, document) = api().split_for_parts();
+    let text: &'static str = openapi::text(&document).leak();
+    described
+        .merge(older_names())
+        .route("/openapi.json", get(move || async move { openapi::serve(text) }))
         .merge(pages::routes())
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::wrong_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn(harden))
         .with_state(service)
+}
+
+/// The routes of the API, and with each its description.
+fn api() -> OpenApiRouter<Shared> {
+    OpenApiRouter::with_openapi(openapi::Document::openapi())
+        .routes(routes!(sign_in::login))
+        .routes(routes!(sign_in::verify))
+        .routes(routes!(sign_in::logout))
+        .routes(routes!(sign_in::dashboard))
+        .routes(routes!(account::set_up))
+        .routes(routes!(account::password))
+        .routes(routes!(enrol::begin))
+        .routes(routes!(enrol::confirm))
+        .routes(routes!(enrol::factors))
+        .routes(routes!(enrol::remove_factor))
+        .routes(routes!(enrol::backup_codes))
+        .routes(routes!(sessions::sessions))
+        .routes(routes!(sessions::end_others))
+        .routes(routes!(sessions::name_session, sessions::end_session))
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready))
+}
+
+/// Names by which clients of older systems ask for the same.
+fn older_names() -> Router<Shared> {
+    Router::new()
+        .route("/verify-2fa", post(sign_in::verify))
+        .route("/api/auth/verify-2fa", post(sign_in::verify))
+        .route("/auth/totp/verify-setup", post(enrol::confirm))
+        .route("/api/auth/totp/setup", post(enrol::begin))
+        .route("/api/auth/totp/confirm", post(enrol::confirm))
 }
 
 /// Headers that every answer carries, and the bound on how long any request may take.

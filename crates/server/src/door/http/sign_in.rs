@@ -12,31 +12,36 @@ use countersign_auth::command::code::Verified;
 use countersign_auth::command::password::Finished;
 use countersign_auth::command::session::Which;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::asked::{Asked, BROWSER_COOKIE, Body, Signed, Whole};
+use super::openapi::{Always, Enrolled, Guessed, InSession, LoginAnswer, WithBody};
 use super::{Shared, answer};
 
 /// A name and a password.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Login {
     username: String,
+    #[schema(value_type = String, format = Password)]
     password: Zeroizing<String>,
 }
 
 /// A challenge and what answers it.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Verify {
+    #[schema(value_type = String)]
     challenge_token: Zeroizing<String>,
     /// A one-time code, or a backup code.
+    #[schema(value_type = String)]
     totp_code: Zeroizing<String>,
 }
 
 /// A code is due.
-#[derive(Serialize)]
-struct CodeDue<'a> {
+#[derive(Serialize, ToSchema)]
+pub(super) struct CodeDue<'a> {
     status: &'static str,
     message: &'static str,
     challenge_token: &'a str,
@@ -44,8 +49,8 @@ struct CodeDue<'a> {
 }
 
 /// A session was opened.
-#[derive(Serialize)]
-struct Opened<'a> {
+#[derive(Serialize, ToSchema)]
+pub(super) struct Opened<'a> {
     status: &'static str,
     message: &'static str,
     session_token: &'a str,
@@ -53,13 +58,28 @@ struct Opened<'a> {
     token: &'a str,
     expires_in: u32,
     acr: &'static str,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    /// Whether the session may do nothing but enrol a second factor and end; absent when it may.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     second_factor_enrolment_required: bool,
+    /// A backup code in place of the one that was just used up.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     replacement_backup_code: Option<&'a str>,
 }
 
-/// `POST /api/auth/login`.
+/// First factor: name and password.
+#[utoipa::path(
+    post,
+    path = "/api/auth/login",
+    tag = "sign-in",
+    request_body = Login,
+    responses(
+        (status = 200, description = "A code is due, or a session is open", body = LoginAnswer),
+        WithBody,
+        Guessed,
+        Always
+    )
+)]
 pub(super) async fn login(
     State(service): State<Shared>,
     Asked(origin): Asked,
@@ -86,7 +106,19 @@ pub(super) async fn login(
     }
 }
 
-/// `POST /api/auth/verify`, and its older names.
+/// Second factor: the code, or a backup code, that answers a challenge.
+#[utoipa::path(
+    post,
+    path = "/api/auth/verify",
+    tag = "sign-in",
+    request_body = Verify,
+    responses(
+        (status = 200, description = "A session is open", body = Opened),
+        WithBody,
+        Guessed,
+        Always
+    )
+)]
 pub(super) async fn verify(
     State(service): State<Shared>,
     Asked(origin): Asked,
@@ -157,20 +189,38 @@ pub(super) fn browser_cookie(signed_in: &SignedIn) -> Option<HeaderValue> {
     Some(value)
 }
 
-/// `POST /api/auth/logout`.
+/// What is said of an end.
+#[derive(Serialize, ToSchema)]
+struct SignedOut {
+    status: &'static str,
+    message: &'static str,
+}
+
+/// Ends the session.
+#[utoipa::path(
+    post,
+    path = "/api/auth/logout",
+    tag = "sign-in",
+    security(("session" = [])),
+    responses((status = 200, description = "It is over", body = SignedOut), InSession, Always)
+)]
 pub(super) async fn logout(
     State(service): State<Shared>,
     Asked(origin): Asked,
     Signed(live): Signed,
 ) -> Response {
     match service.end_sessions(&live, Which::Own, &origin).await {
-        Ok(_) => Json(serde_json::json!({ "status": "success", "message": "Signed out" })).into_response(),
+        Ok(_) => Json(SignedOut {
+            status: "success",
+            message: "Signed out",
+        })
+        .into_response(),
         Err(failure) => answer::failed(&failure),
     }
 }
 
-/// What `GET /api/dashboard` shows.
-#[derive(Serialize)]
+/// What a session's owner is shown first.
+#[derive(Serialize, ToSchema)]
 struct Dashboard {
     status: &'static str,
     username: String,
@@ -179,14 +229,26 @@ struct Dashboard {
 }
 
 /// The counters of an account.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Counters {
     total_logins: u64,
     failed_attempts: u64,
     active_sessions: usize,
 }
 
-/// `GET /api/dashboard`.
+/// What a session's owner is shown first.
+#[utoipa::path(
+    get,
+    path = "/api/dashboard",
+    tag = "account",
+    security(("session" = [])),
+    responses(
+        (status = 200, description = "The account's counters", body = Dashboard),
+        InSession,
+        Enrolled,
+        Always
+    )
+)]
 pub(super) async fn dashboard(State(service): State<Shared>, Whole(live): Whole) -> Response {
     match service.view(&live.session.account).await {
         Err(failure) => answer::failed(&failure),

@@ -14,8 +14,8 @@ use super::sign_in::{Code, entered};
 use super::visitor::{Enrolling, Posted};
 use super::{CODE_MALFORMED, CODE_REFUSED, failed, page, see_other, wait_text, with_header};
 use crate::door::http::Shared;
-use crate::door::http::account::qr_svg;
 use crate::door::http::asked::Asked;
+use crate::door::http::enrol::qr_svg;
 use crate::service::operator::uri;
 
 #[derive(Template)]

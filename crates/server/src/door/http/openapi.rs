@@ -1,0 +1,241 @@
+//! The API's description of itself, served at `/openapi.json`.
+//!
+//! Knows: how a session is shown, and the answers that many handlers share. Must never know: what a handler
+//! does; each declares its path, bodies and answers beside its code, and the routes are made of those
+//! declarations, so that neither can be without the other. Read next: `api` in the module above.
+
+use std::collections::BTreeMap;
+
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use utoipa::openapi::header::Header;
+use utoipa::openapi::response::{Response as Described, ResponseBuilder};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, ObjectBuilder, Ref, RefOr, Type};
+use utoipa::{IntoResponses, Modify, OpenApi, PartialSchema, ToSchema};
+
+use super::answer::{Plain, Problem};
+
+/// What the document says before any route is added to it.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Countersign",
+        description = "A second factor for people: a password and a one-time code that is accepted exactly once. \
+            Bodies are JSON of at most 16384 bytes; unknown members are refused. Errors are RFC 9457 problems, or, \
+            where clients of the older sign-in API read them, `{status, message, code}`; `code` is stable in both. \
+            A path that is not here is answered 404, another method 405, a request line or header that is too long \
+            414 or 431. Older names of the same routes: `/verify-2fa` and `/api/auth/verify-2fa` for \
+            `/api/auth/verify`, `/api/auth/totp/setup` for `/auth/totp/setup`, `/api/auth/totp/confirm` and \
+            `/auth/totp/verify-setup` for `/auth/totp/confirm`."
+    ),
+    servers((url = "/")),
+    components(schemas(Problem, Plain)),
+    modifiers(&Session)
+)]
+pub(super) struct Document;
+
+/// How a session is shown.
+struct Session;
+
+impl Modify for Session {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("The `session_token` of a sign-in"))
+            .build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("session", SecurityScheme::Http(scheme));
+    }
+}
+
+/// Serves the finished document.
+pub(super) fn serve(text: &'static str) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+}
+
+/// The finished document as text, its schemas in order of name.
+pub(super) fn text(document: &utoipa::openapi::OpenApi) -> String {
+    let text = document.to_pretty_json();
+    text.expect("a description holds nothing that JSON can't spell") + "\n"
+}
+
+type Answers = BTreeMap<String, RefOr<Described>>;
+
+/// What any request may be answered.
+pub(super) struct Always;
+
+impl IntoResponses for Always {
+    fn responses() -> Answers {
+        answers([
+            ("408", problem("The request was not finished in time")),
+            ("500", problem("The server has a fault")),
+            (
+                "503",
+                wait(problem(
+                    "Nothing can be decided at the moment; nothing was changed",
+                )),
+            ),
+        ])
+    }
+}
+
+/// What a request with a body may be answered.
+pub(super) struct WithBody;
+
+impl IntoResponses for WithBody {
+    fn responses() -> Answers {
+        answers([
+            ("400", either("The body is malformed, or can't mean anything")),
+            ("413", problem("The body is too long")),
+            ("415", problem("The body is not JSON")),
+        ])
+    }
+}
+
+/// What a request in a session may be answered.
+pub(super) struct InSession;
+
+impl IntoResponses for InSession {
+    fn responses() -> Answers {
+        let described = either("There is no such session, or what was shown beside it was not accepted");
+        answers([("401", challenge(described))])
+    }
+}
+
+/// What a request that owes a second factor may be answered.
+pub(super) struct Enrolled;
+
+impl IntoResponses for Enrolled {
+    fn responses() -> Answers {
+        let described = problem("A second factor must be enrolled first");
+        answers([("403", described)])
+    }
+}
+
+/// What a guess may be answered.
+pub(super) struct Guessed;
+
+impl IntoResponses for Guessed {
+    fn responses() -> Answers {
+        answers([
+            ("401", challenge(either("What was shown was not accepted"))),
+            ("429", wait(plain("Too many guesses"))),
+        ])
+    }
+}
+
+/// What is answered of something that is not there.
+pub(super) struct Missing;
+
+impl IntoResponses for Missing {
+    fn responses() -> Answers {
+        answers([(
+            "404",
+            problem("There is nothing of this identifier, or nothing is pending"),
+        )])
+    }
+}
+
+/// What a request for one thing more may be answered.
+pub(super) struct TooMany;
+
+impl IntoResponses for TooMany {
+    fn responses() -> Answers {
+        answers([("409", problem("The account has as many as it can"))])
+    }
+}
+
+/// What a ticket that can't be used is answered.
+pub(super) struct Unticketed;
+
+impl IntoResponses for Unticketed {
+    fn responses() -> Answers {
+        answers([
+            ("401", challenge(problem("The ticket is unknown, over or used"))),
+            ("409", problem("There is an account of this name already")),
+        ])
+    }
+}
+
+/// The answer of a sign-in: a code is due, or a session is open.
+pub(super) struct LoginAnswer;
+
+impl PartialSchema for LoginAnswer {
+    fn schema() -> RefOr<utoipa::openapi::Schema> {
+        let one_of = utoipa::openapi::OneOfBuilder::new()
+            .item(Ref::from_schema_name("CodeDue"))
+            .item(Ref::from_schema_name("Opened"));
+        one_of.into()
+    }
+}
+
+impl ToSchema for LoginAnswer {
+    fn schemas(schemas: &mut Vec<(String, RefOr<utoipa::openapi::Schema>)>) {
+        use super::sign_in::{CodeDue, Opened};
+        schemas.push((CodeDue::name().into(), CodeDue::schema()));
+        schemas.push((Opened::name().into(), Opened::schema()));
+    }
+}
+
+fn answers<const N: usize>(described: [(&str, ResponseBuilder); N]) -> Answers {
+    described
+        .into_iter()
+        .map(|(status, response)| (status.to_owned(), RefOr::T(response.build())))
+        .collect()
+}
+
+fn problem(text: &str) -> ResponseBuilder {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem")));
+    ResponseBuilder::new()
+        .description(text)
+        .content("application/problem+json", content.build())
+}
+
+fn plain(text: &str) -> ResponseBuilder {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Plain")));
+    ResponseBuilder::new()
+        .description(text)
+        .content("application/json", content.build())
+}
+
+/// Either form of an error.
+fn either(text: &str) -> ResponseBuilder {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Plain")));
+    problem(text).content("application/json", content.build())
+}
+
+/// Says how long to wait.
+fn wait(response: ResponseBuilder) -> ResponseBuilder {
+    let seconds = ObjectBuilder::new().schema_type(Type::Integer);
+    let mut header = Header::new(seconds);
+    header.description = Some("Seconds to wait".to_owned());
+    response.header("Retry-After", header)
+}
+
+/// Says which scheme is asked for.
+fn challenge(response: ResponseBuilder) -> ResponseBuilder {
+    let scheme = ObjectBuilder::new().schema_type(Type::String);
+    response.header("WWW-Authenticate", Header::new(scheme))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    #[test]
+    fn document_is_the_one_that_is_kept() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json");
+        let (_, document) = super::super::api().split_for_parts();
+        let text = super::text(&document);
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(&path, &text).expect("the kept document can be written");
+        }
+        let kept = std::fs::read_to_string(&path).expect("the kept document can be read");
+        assert!(
+            kept == text,
+            "the API's description changed; look at the difference after \
+             `UPDATE_GOLDEN=1 cargo test -p countersign-server document_is`, and keep it if it is meant"
+        );
+    }
+}
