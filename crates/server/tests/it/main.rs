@@ -1,5 +1,7 @@
 //! The service over real stores, with a clock that the tests move.
 
+mod browser;
 mod conformance;
+mod pages;
 mod races;
 mod world;
