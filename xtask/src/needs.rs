@@ -66,10 +66,12 @@ impl Installer {
         match need {
             Need::Program { package, .. } => self.debian(package, workshop),
             Need::Python { package, .. } => self.python(package, workshop),
-            Need::Npm { folder, .. } => Task::new("npm", &["ci", "--no-audit", "--no-fund"])
-                .inside(workshop.root.join(folder))
-                .run(workshop)?
-                .success("npm could not install"),
+            Need::Npm { folder, .. } => {
+                Task::new("npm", &["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+                    .inside(workshop.root.join(folder))
+                    .run(workshop)?
+                    .success("npm could not install")
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use crate::tally::Tally;
 pub(crate) fn browser(workshop: &Workshop) -> Result<Tally, String> {
     let binary = built(workshop)?;
     let chromium = Task::new("sh", &["-c", "command -v chromium"]).ask(workshop)?;
-    let ended = Task::new("node", &["--test"])
+    let ended = Task::new("node", &["--test", "--test-reporter=tap"])
         .inside(workshop.root.join("tests/web"))
         .with("COUNTERSIGN_BIN", &binary)
         .with("CHROMIUM", chromium.output.trim())

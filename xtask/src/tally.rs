@@ -1,6 +1,6 @@
 //! Counting: what a check's output says about how many tests passed, failed and were ignored.
 //!
-//! Knows the result lines of Rust's test runner. Must never run anything.
+//! Knows the result lines of Rust's test runner and Node's. Must never run anything.
 
 use std::iter::Sum;
 use std::ops::Add;
@@ -28,7 +28,8 @@ impl Tally {
     /// A program that failed counts a failure even where no test did, as when it does not compile. One whose
     /// result lines name no test at all has failed: a filter that matches nothing proves nothing.
     pub(crate) fn read(output: &str, success: bool) -> Self {
-        let mut lines = output.lines().filter_map(result_line).peekable();
+        let line = |line| result_line(line).or_else(|| tap_line(line));
+        let mut lines = output.lines().filter_map(line).peekable();
         if lines.peek().is_none() {
             return Self::one(success);
         }
@@ -56,6 +57,20 @@ impl Sum for Tally {
     fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
         all.fold(Self::default(), Self::add)
     }
+}
+
+/// Reads `# pass 3` and its like, which Node's runner writes at the end of its TAP (Test Anything Protocol).
+fn tap_line(line: &str) -> Option<Tally> {
+    let (word, number) = line.strip_prefix("# ")?.split_once(' ')?;
+    let number = number.parse().ok()?;
+    let mut tally = Tally::default();
+    match word {
+        "pass" => tally.passed = number,
+        "fail" | "cancelled" => tally.failed = number,
+        "skipped" | "todo" => tally.ignored = number,
+        _ => return None,
+    }
+    Some(tally)
 }
 
 /// Reads `test result: ok. 3 passed; 0 failed; 1 ignored; …`.
@@ -90,6 +105,19 @@ mod tests {
                 passed: 7,
                 failed: 4,
                 ignored: 4
+            }
+        );
+    }
+
+    #[test]
+    fn nodes_counts_are_summed() {
+        let output = "TAP version 13\nok 1 - a\n# tests 4\n# pass 2\n# fail 1\n# cancelled 0\n# skipped 1\n";
+        assert_eq!(
+            Tally::read(output, false),
+            Tally {
+                passed: 2,
+                failed: 1,
+                ignored: 1
             }
         );
     }

@@ -1,7 +1,9 @@
 //! The service over real stores, with a clock that the tests move.
 
+mod browser;
 mod conformance;
 mod likeness;
+mod pages;
 mod races;
 mod sessions;
 mod world;

@@ -3,8 +3,8 @@
 //! Knows: routes, statuses and headers. Must never know: why a sign-in was refused beyond what it says
 //! outwardly.
 //!
-//! Read next: `sign_in` for the API of a sign-in, `openapi` for its description, [`listen`] for how
-//! connections are bounded.
+//! Read next: `sign_in` for the API of a sign-in, `openapi` for its description, `pages` for what people see,
+//! [`listen`] for how connections are bounded.
 
 use std::sync::Arc;
 
@@ -100,7 +100,6 @@ async fn harden(request: axum::extract::Request, next: Next) -> Response {
     let headers = response.headers_mut();
     let fixed = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
     ];
@@ -110,6 +109,9 @@ async fn harden(request: axum::extract::Request, next: Next) -> Response {
     headers
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
+    headers
+        .entry(header::REFERRER_POLICY)
+        .or_insert(HeaderValue::from_static("no-referrer"));
     headers
         .entry(header::CONTENT_SECURITY_POLICY)
         .or_insert(HeaderValue::from_static(

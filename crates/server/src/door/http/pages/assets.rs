@@ -1,34 +1,88 @@
-//! Style and script, part of the binary, under names that change with this version, so that they may be kept
-//! for long.
+//! What a page brings along: one style sheet, one script, the mark.
 //!
-//! Knows: two files. Must never know: anything about who asks.
+//! Knows: their bytes and the names they are served under. Must never know: pages. A name carries a hash of
+//! the content, so a browser may keep what it has for a year and never sees an old one.
 
+use std::sync::LazyLock;
+
+use axum::extract::Path;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use countersign_auth::id::Digest;
 
-/// Where the style is served.
-pub(in crate::door::http) const STYLE_PATH: &str = concat!("/assets/", env!("CARGO_PKG_VERSION"), "/app.css");
-/// Where the script is served.
-pub(in crate::door::http) const SCRIPT_PATH: &str = concat!("/assets/", env!("CARGO_PKG_VERSION"), "/app.js");
+use crate::door::http::answer;
 
-pub(super) async fn style() -> Response {
-    asset(
-        "text/css; charset=utf-8",
-        include_str!("../../../../pages/app.css"),
-    )
+/// Something a page brings along.
+struct Asset {
+    name: String,
+    media: &'static str,
+    text: &'static str,
 }
 
-pub(super) async fn script() -> Response {
-    asset(
-        "text/javascript; charset=utf-8",
-        include_str!("../../../../pages/app.js"),
-    )
+/// The style sheet.
+static STYLE: LazyLock<Asset> = LazyLock::new(|| {
+    let text = include_str!("../../../../pages/assets/style.css");
+    Asset::new("style", "css", "text/css; charset=utf-8", text)
+});
+/// The script. Every page works without it.
+static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
+    let text = include_str!("../../../../pages/assets/script.js");
+    Asset::new("script", "js", "text/javascript; charset=utf-8", text)
+});
+/// The mark.
+static MARK: LazyLock<Asset> = LazyLock::new(|| {
+    let text = include_str!("../../../../pages/assets/mark.svg");
+    Asset::new("mark", "svg", "image/svg+xml", text)
+});
+
+impl Asset {
+    fn new(stem: &str, ending: &str, media: &'static str, text: &'static str) -> Asset {
+        let name = format!("{stem}-{}.{ending}", Digest::of(text).short());
+        Asset { name, media, text }
+    }
 }
 
-fn asset(media: &'static str, text: &'static str) -> Response {
+/// Name of the style sheet.
+pub(super) fn style() -> &'static str {
+    &STYLE.name
+}
+
+/// Name of the script.
+pub(super) fn script() -> &'static str {
+    &SCRIPT.name
+}
+
+/// Name of the mark.
+pub(super) fn mark() -> &'static str {
+    &MARK.name
+}
+
+/// `GET /assets/{name}`.
+pub(super) async fn serve(Path(name): Path<String>) -> Response {
+    let all: [&Asset; 3] = [&STYLE, &SCRIPT, &MARK];
+    let Some(asset) = all.into_iter().find(|asset| asset.name == name) else {
+        return answer::not_found().await;
+    };
     let headers = [
-        (header::CONTENT_TYPE, media),
-        (header::CACHE_CONTROL, "public, max-age=3600"),
+        (header::CONTENT_TYPE, asset.media),
+        (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
     ];
-    (headers, text).into_response()
+    (headers, asset.text).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn script_stays_small() {
+        assert!(SCRIPT.text.len() <= 3 * 1024, "{} bytes", SCRIPT.text.len());
+    }
+
+    #[test]
+    fn name_changes_with_the_content() {
+        let named = |text| Asset::new("style", "css", "text/css", text).name;
+        assert_ne!(named("a"), named("b"));
+        assert_eq!(named("a"), named("a"));
+    }
 }

@@ -1,174 +1,179 @@
-//! Adding an authenticator: a picture to scan, codes to keep, a code to type.
+//! Enrolment: the secret is shown once, as a picture and as text, and confirmed by a code of it.
 //!
-//! Knows: what is shown once, in the answer that makes it. Must never know: the secret a second time.
+//! Knows: how a secret is shown to its owner. Must never know: a secret after the answer that shows it; a
+//! wrong confirming code is asked again without it.
 
 use askama::Template;
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use countersign_auth::command::enrol::Denied;
+use countersign_auth::command::enrol::{Denied, Enrolment, Granted};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::sign_in::{Code, entered};
-use super::visitor::{Enrolling, Posted};
-use super::{CODE_MALFORMED, CODE_REFUSED, failed, page, see_other, wait_text, with_header};
+use super::asked::{Arrived, Form};
+use super::frame::{Frame, Problem, failed, once, show, to_sign_in};
+use super::sign_in::settle;
 use crate::door::http::Shared;
 use crate::door::http::asked::Asked;
 use crate::door::http::enrol::qr_svg;
+use crate::service::Live;
 use crate::service::operator::uri;
 
 #[derive(Template)]
 #[template(path = "enrol.html")]
-struct EnrolPage<'a> {
-    problem: &'a str,
-    whole: bool,
-    owes_code: bool,
+struct OfferPage<'a> {
+    frame: Frame,
+    /// Whether a code of an active factor is owed.
+    code_due: bool,
+    /// Whether nothing else may be done before.
+    must: bool,
+    label: &'a str,
 }
 
 #[derive(Template)]
-#[template(path = "pending.html")]
-struct PendingPage<'a> {
-    problem: &'a str,
-    shown: Option<Shown<'a>>,
+#[template(path = "scan.html")]
+struct ScanPage<'a> {
+    frame: Frame,
+    qr: &'a str,
+    uri: &'a str,
+    groups: Vec<&'a str>,
+    backup_codes: Vec<&'a str>,
+    replacement: Option<&'a str>,
+    minutes: u32,
 }
 
-/// What is shown once.
-struct Shown<'a> {
-    qr: String,
-    secret: &'a str,
-    backup_codes: Vec<&'a str>,
+#[derive(Template)]
+#[template(path = "confirm.html")]
+struct ConfirmPage {
+    frame: Frame,
 }
 
 /// What an enrolment begins with.
 #[derive(Deserialize)]
 pub(super) struct Begin {
+    #[serde(default)]
     label: String,
     #[serde(default)]
     code: Zeroizing<String>,
 }
 
+/// The confirming code.
+#[derive(Deserialize)]
+pub(super) struct Code {
+    code: Zeroizing<String>,
+}
+
 /// `GET /enrol`.
-pub(super) async fn form(State(service): State<Shared>, Enrolling(live): Enrolling) -> Response {
-    match owes_code(&service, &live).await {
-        Err(failure) => failed(&failure),
-        Ok(owes_code) => {
-            let whole = !service.must_enrol(&live);
-            page(
-                StatusCode::OK,
-                &EnrolPage {
-                    problem: "",
-                    whole,
-                    owes_code,
-                },
-            )
-        }
-    }
+pub(super) async fn offer(State(service): State<Shared>, Arrived(live): Arrived) -> Response {
+    offer_page(&service, &live, "", None).await
 }
 
-async fn owes_code(service: &Shared, live: &crate::service::Live) -> Result<bool, crate::service::Failure> {
-    let view = service.view(&live.session.account).await?;
-    Ok(view.is_some_and(|view| view.account.has_second_factor()))
+async fn offer_page(service: &Shared, live: &Live, label: &str, problem: Option<Problem>) -> Response {
+    let view = match service.view(&live.session.account).await {
+        Err(failure) => return failed(&failure),
+        Ok(None) => return to_sign_in(),
+        Ok(Some(view)) => view,
+    };
+    let page = OfferPage {
+        frame: frame(service, live).with(problem),
+        code_due: view.account.has_second_factor(),
+        must: service.must_enrol(live),
+        label,
+    };
+    show(&page, &page.frame)
 }
 
-/// `POST /enrol`.
+/// The frame of a page of the enrolment; who may do nothing else gets no menu.
+fn frame(service: &Shared, live: &Live) -> Frame {
+    let place = if service.must_enrol(live) {
+        "enrol"
+    } else {
+        "factors"
+    };
+    Frame::of(&live.session.account, place)
+}
+
+/// `POST /enrol`: shows the secret, once.
 pub(super) async fn begin(
     State(service): State<Shared>,
     Asked(origin): Asked,
-    Enrolling(live): Enrolling,
-    Posted(form): Posted<Begin>,
+    Arrived(live): Arrived,
+    Form(form): Form<Begin>,
 ) -> Response {
-    match service
+    let begun = service
         .begin_enrolment(&live, &form.label, &form.code, &origin)
-        .await
-    {
+        .await;
+    match begun {
         Err(failure) => failed(&failure),
-        Ok(Err(denied)) => match owes_code(&service, &live).await {
-            Err(failure) => failed(&failure),
-            Ok(owes_code) => {
-                let whole = !service.must_enrol(&live);
-                refused(&denied, |problem| EnrolPage {
-                    problem,
-                    whole,
-                    owes_code,
-                })
-            }
+        Ok(Ok(granted)) => once(scan_page(&service, &live, &granted)),
+        Ok(Err(denied)) => match Problem::denied(&denied) {
+            None => to_sign_in(),
+            problem => offer_page(&service, &live, &form.label, problem).await,
         },
-        Ok(Ok(granted)) => {
-            let uri = Zeroizing::new(uri(&granted.given, &live.session.account));
-            let secret = grouped(&granted.given.secret.to_base32());
-            let fresh = granted.replacement_code.iter().chain(&granted.given.backup_codes);
-            let shown = Shown {
-                qr: qr_svg(&uri),
-                secret: &secret,
-                backup_codes: fresh.map(|code| code.as_str()).collect(),
-            };
-            page(
-                StatusCode::OK,
-                &PendingPage {
-                    problem: "",
-                    shown: Some(shown),
-                },
-            )
-        }
     }
 }
 
-/// A secret in groups of four, as it is easiest to type.
-fn grouped(secret: &str) -> Zeroizing<String> {
-    let mut text = Zeroizing::new(String::with_capacity(secret.len() * 2));
-    for (at, character) in secret.chars().enumerate() {
-        if at > 0 && at % 4 == 0 {
-            text.push(' ');
-        }
-        text.push(character);
-    }
-    text
+fn scan_page(service: &Shared, live: &Live, granted: &Granted<Enrolment>) -> Response {
+    let enrolment = &granted.given;
+    let uri = Zeroizing::new(uri(enrolment, &live.session.account));
+    let secret = Zeroizing::new(enrolment.secret.to_base32().to_string());
+    let qr = Zeroizing::new(qr_svg(&uri));
+    let page = ScanPage {
+        frame: frame(service, live),
+        qr: &qr,
+        uri: &uri,
+        groups: groups(&secret),
+        backup_codes: enrolment.backup_codes.iter().map(|code| code.as_str()).collect(),
+        replacement: granted.replacement_code.as_ref().map(|code| code.as_str()),
+        minutes: enrolment.expires_in_s / 60,
+    };
+    show(&page, &page.frame)
 }
 
-/// `POST /enrol/confirm`.
+/// A secret in groups of four, as people type it.
+fn groups(secret: &str) -> Vec<&str> {
+    let mut rest = secret;
+    let mut groups = Vec::new();
+    while let Some((group, more)) = rest.split_at_checked(4) {
+        groups.push(group);
+        rest = more;
+    }
+    groups.extend((!rest.is_empty()).then_some(rest));
+    groups
+}
+
+/// `POST /enrol/confirm`: the session is replaced by one that has two factors.
 pub(super) async fn confirm(
     State(service): State<Shared>,
     Asked(origin): Asked,
-    Enrolling(live): Enrolling,
-    Posted(form): Posted<Code>,
+    Arrived(live): Arrived,
+    Form(form): Form<Code>,
 ) -> Response {
-    match service.confirm_enrolment(&live, form.code(), &origin).await {
-        Err(failure) => failed(&failure),
-        Ok(Ok(signed_in)) => entered(&signed_in),
-        Ok(Err(denied)) => refused(&denied, |problem| PendingPage { problem, shown: None }),
+    let denied = match service.confirm_enrolment(&live, &form.code, &origin).await {
+        Err(failure) => return failed(&failure),
+        Ok(Ok(signed_in)) => return settle(&signed_in),
+        Ok(Err(denied)) => denied,
+    };
+    match (Problem::denied(&denied), denied) {
+        (None, _) => to_sign_in(),
+        (problem, Denied::NoFactor) => offer_page(&service, &live, "", problem).await,
+        (problem, _) => {
+            let page = ConfirmPage {
+                frame: frame(&service, &live).with(problem),
+            };
+            show(&page, &page.frame)
+        }
     }
 }
 
-/// The page again, with what to do about the denial.
-pub(super) fn refused<'a, P: Template>(denied: &Denied, again: impl FnOnce(&'a str) -> P) -> Response {
-    match denied {
-        Denied::NoSession => see_other("/sign-in"),
-        Denied::Refused => page(StatusCode::UNAUTHORIZED, &again(CODE_REFUSED)),
-        Denied::Malformed => page(StatusCode::BAD_REQUEST, &again(CODE_MALFORMED)),
-        Denied::NoFactor => page(
-            StatusCode::BAD_REQUEST,
-            &again("There is no such factor, or its time is over."),
-        ),
-        Denied::TooMany => page(
-            StatusCode::CONFLICT,
-            &again("You have as many factors as there can be."),
-        ),
-        Denied::ClockNotSet => page(
-            StatusCode::SERVICE_UNAVAILABLE,
-            &again("The server's clock is not set."),
-        ),
-        Denied::Throttled { retry_after_s } => {
-            let response = super::plain(
-                StatusCode::TOO_MANY_REQUESTS,
-                "Wait a little",
-                &wait_text(*retry_after_s),
-            );
-            with_header(
-                response,
-                header::RETRY_AFTER,
-                Some(HeaderValue::from(*retry_after_s)),
-            )
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secret_is_shown_in_groups_of_four() {
+        assert_eq!(groups("ABCDEFGH"), ["ABCD", "EFGH"]);
+        assert_eq!(groups("ABCDEF"), ["ABCD", "EF"]);
+        assert!(groups("").is_empty());
     }
 }

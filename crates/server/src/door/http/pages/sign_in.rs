@@ -1,51 +1,49 @@
-//! Signing in and out, and the set-up that comes before the first time.
+//! The way in and out: name and password, then a code; and the sign-out.
 //!
-//! Knows: the forms. Must never know: which of name, password or code was wrong.
+//! Knows: two forms and two cookies. Must never know: which of name and password was wrong, or what was wrong
+//! with a code.
 
 use askama::Template;
-use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use countersign_auth::command::SignedIn;
 use countersign_auth::command::code::Verified;
 use countersign_auth::command::password::Finished;
 use countersign_auth::command::session::Which;
-use countersign_auth::command::ticket::NotRedeemed;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::visitor::{Enrolling, Posted, challenge, challenge_cookie, forget, session_cookie};
-use super::{CODE_MALFORMED, CODE_REFUSED, failed, page, see_other, wait_text, with_cookie, with_header};
+use super::asked::{Arrived, Form};
+use super::cookies;
+use super::frame::{Frame, Problem, failed, once, onward, show, to_sign_in};
 use crate::door::http::Shared;
-use crate::door::http::asked::Asked;
-use crate::door::http::sign_in::browser_cookie;
-use crate::service::NotSet;
+use crate::door::http::asked::{Asked, cookie};
+
+/// One sentence for an unknown name, a wrong password and a disabled account.
+const REFUSED: &str = "That did not work. Check name and password.";
+/// The challenge is over, dead or somebody else's.
+const TOO_LATE: &str = "That sign-in is over. Begin again.";
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
-struct SignInPage<'a> {
-    problem: &'a str,
+struct PasswordPage {
+    frame: Frame,
+    name: String,
 }
 
 #[derive(Template)]
 #[template(path = "code.html")]
-struct CodePage<'a> {
-    problem: &'a str,
+struct CodePage {
+    frame: Frame,
+    backup: bool,
 }
 
 #[derive(Template)]
 #[template(path = "replacement.html")]
 struct ReplacementPage<'a> {
+    frame: Frame,
     code: &'a str,
-}
-
-#[derive(Template)]
-#[template(path = "setup.html")]
-struct SetupPage<'a> {
-    problem: &'a str,
-    ticket: &'a str,
-    username: &'a str,
-    chars_min: usize,
 }
 
 /// A name and a password.
@@ -55,175 +53,127 @@ pub(super) struct Password {
     password: Zeroizing<String>,
 }
 
-/// A code.
+/// A code, or a backup code.
 #[derive(Deserialize)]
 pub(super) struct Code {
     code: Zeroizing<String>,
 }
 
-impl Code {
-    /// What was typed.
-    pub(super) fn code(&self) -> &str {
-        &self.code
-    }
-}
-
-/// A ticket and the password it sets.
+/// Which kind of code is asked for; any text, so that no address is an error.
 #[derive(Deserialize)]
-pub(super) struct SetUp {
-    ticket: Zeroizing<String>,
-    username: String,
-    password: Zeroizing<String>,
+pub(super) struct Wanted {
+    #[serde(default)]
+    with: String,
 }
 
 /// `GET /sign-in`.
-pub(super) async fn form() -> Response {
-    page(StatusCode::OK, &SignInPage { problem: "" })
+pub(super) async fn ask_password() -> Response {
+    password_page(String::new(), None)
+}
+
+fn password_page(name: String, problem: Option<Problem>) -> Response {
+    let frame = Frame::default().with(problem);
+    let page = PasswordPage { frame, name };
+    show(&page, &page.frame)
 }
 
 /// `POST /sign-in`.
-pub(super) async fn password(
+pub(super) async fn take_password(
     State(service): State<Shared>,
     Asked(origin): Asked,
-    Posted(form): Posted<Password>,
+    Form(form): Form<Password>,
 ) -> Response {
-    let refused = || {
-        let problem = "That did not work. Check name and password.";
-        page(StatusCode::UNAUTHORIZED, &SignInPage { problem })
-    };
-    match service.sign_in(&form.username, &form.password, &origin).await {
-        Err(failure) => failed(&failure),
-        Ok(Err(_) | Ok(Finished::Refused | Finished::Stale)) => refused(),
-        Ok(Ok(Finished::Throttled { retry_after_s })) => {
-            let problem = wait_text(retry_after_s);
-            let response = page(StatusCode::TOO_MANY_REQUESTS, &SignInPage { problem: &problem });
-            with_header(
-                response,
-                header::RETRY_AFTER,
-                Some(HeaderValue::from(retry_after_s)),
-            )
-        }
+    let problem = match service.sign_in(&form.username, &form.password, &origin).await {
+        Err(failure) => return failed(&failure),
         Ok(Ok(Finished::CodeDue {
             challenge,
             expires_in_s,
-        })) => with_cookie(
-            see_other("/sign-in/code"),
-            challenge_cookie(challenge.expose(), expires_in_s),
-        ),
-        Ok(Ok(Finished::SignedIn(signed_in))) => entered(&signed_in),
-    }
+        })) => return cookies::challenge(onward("/sign-in/code"), &challenge, expires_in_s),
+        Ok(Ok(Finished::SignedIn(signed_in))) => return settle(&signed_in),
+        Ok(Ok(Finished::Throttled { retry_after_s })) => Problem::throttled(retry_after_s),
+        Ok(Ok(Finished::Refused | Finished::Stale)) => {
+            Problem::of(StatusCode::UNAUTHORIZED, "password", REFUSED)
+        }
+        Ok(Err(error)) => Problem::of(StatusCode::BAD_REQUEST, "username", error),
+    };
+    password_page(form.username, Some(problem))
+}
+
+/// Leads a fresh session to where it may go.
+pub(super) fn settle(signed_in: &SignedIn) -> Response {
+    let path = if signed_in.must_enrol {
+        "/enrol"
+    } else {
+        "/account"
+    };
+    cookies::open(onward(path), signed_in)
 }
 
 /// `GET /sign-in/code`.
-pub(super) async fn code_form(headers: HeaderMap) -> Response {
-    match challenge(&headers) {
-        None => see_other("/sign-in"),
-        Some(_) => page(StatusCode::OK, &CodePage { problem: "" }),
+pub(super) async fn ask_code(headers: HeaderMap, Query(wanted): Query<Wanted>) -> Response {
+    if cookie(&headers, cookies::CHALLENGE).is_none() {
+        return onward("/sign-in");
     }
+    code_page(wanted.with == "backup", None)
+}
+
+fn code_page(backup: bool, problem: Option<Problem>) -> Response {
+    let frame = Frame::default().with(problem);
+    let page = CodePage { frame, backup };
+    show(&page, &page.frame)
 }
 
 /// `POST /sign-in/code`.
-pub(super) async fn code(
+pub(super) async fn take_code(
     State(service): State<Shared>,
     Asked(origin): Asked,
     headers: HeaderMap,
-    Posted(form): Posted<Code>,
+    Form(form): Form<Code>,
 ) -> Response {
-    let Some(challenge) = challenge(&headers) else {
-        return see_other("/sign-in");
+    let Some(challenge) = cookie(&headers, cookies::CHALLENGE) else {
+        return begin_again();
     };
-    let again = |status, problem: &str| page(status, &CodePage { problem });
-    match service.verify(challenge, &form.code, &origin).await {
-        Err(failure) => failed(&failure),
-        Ok(Verified::SignedIn(signed_in)) => entered(&signed_in),
-        Ok(Verified::Refused) => again(StatusCode::UNAUTHORIZED, CODE_REFUSED),
-        Ok(Verified::Malformed) => again(StatusCode::BAD_REQUEST, CODE_MALFORMED),
-        Ok(Verified::ClockNotSet) => again(StatusCode::SERVICE_UNAVAILABLE, "The server's clock is not set."),
-        Ok(Verified::Throttled { retry_after_s }) => {
-            let response = again(StatusCode::TOO_MANY_REQUESTS, &wait_text(retry_after_s));
-            with_header(
-                response,
-                header::RETRY_AFTER,
-                Some(HeaderValue::from(retry_after_s)),
-            )
-        }
-        Ok(Verified::NoChallenge) => {
-            let problem = "That sign-in is over. Begin again.";
-            page(StatusCode::UNAUTHORIZED, &SignInPage { problem })
-        }
-    }
+    let problem = match service.verify(challenge, &form.code, &origin).await {
+        Err(failure) => return failed(&failure),
+        Ok(Verified::SignedIn(signed_in)) => return entered(&signed_in),
+        Ok(Verified::NoChallenge) => return begin_again(),
+        Ok(Verified::Refused) => Problem::code_refused(),
+        Ok(Verified::Malformed) => Problem::code_malformed(),
+        Ok(Verified::Throttled { retry_after_s }) => Problem::throttled(retry_after_s),
+        Ok(Verified::ClockNotSet) => Problem::clock_not_set(),
+    };
+    code_page(false, Some(problem))
 }
 
-/// Sends a browser on with its new session; a backup code that replaces a used one is shown first.
-pub(super) fn entered(signed_in: &SignedIn) -> Response {
+fn begin_again() -> Response {
+    let problem = Problem::of(StatusCode::UNAUTHORIZED, "", TOO_LATE);
+    cookies::drop(password_page(String::new(), Some(problem)), cookies::CHALLENGE)
+}
+
+/// Opens the session; a backup code that replaces the one just used is shown on the way.
+fn entered(signed_in: &SignedIn) -> Response {
     let response = match &signed_in.replacement_code {
-        Some(code) => page(StatusCode::OK, &ReplacementPage { code }),
-        None if signed_in.must_enrol => see_other("/enrol"),
-        None => see_other("/account"),
+        None => settle(signed_in),
+        Some(code) => cookies::open(replacement(signed_in, code), signed_in),
     };
-    let [_, no_challenge] = forget();
-    let cookies = [no_challenge, session_cookie(signed_in), browser_cookie(signed_in)];
-    cookies.into_iter().fold(response, with_cookie)
+    cookies::drop(response, cookies::CHALLENGE)
+}
+
+/// A page that shows a backup code issued in place of a used one, once.
+fn replacement(signed_in: &SignedIn, code: &str) -> Response {
+    let frame = Frame::of(&signed_in.name, "");
+    let page = ReplacementPage { frame, code };
+    once(show(&page, &page.frame))
 }
 
 /// `POST /sign-out`.
 pub(super) async fn sign_out(
     State(service): State<Shared>,
     Asked(origin): Asked,
-    Enrolling(live): Enrolling,
-    Posted(()): Posted<()>,
+    Arrived(live): Arrived,
 ) -> Response {
     match service.end_sessions(&live, Which::Own, &origin).await {
+        Ok(_) => to_sign_in(),
         Err(failure) => failed(&failure),
-        Ok(_) => forget().into_iter().fold(see_other("/sign-in"), with_cookie),
     }
-}
-
-/// `GET /setup`.
-pub(super) async fn setup(State(service): State<Shared>) -> Response {
-    let chars_min = service.policy().password_chars_min();
-    page(
-        StatusCode::OK,
-        &SetupPage {
-            problem: "",
-            ticket: "",
-            username: "",
-            chars_min,
-        },
-    )
-}
-
-/// `POST /setup`.
-pub(super) async fn set_up(
-    State(service): State<Shared>,
-    Asked(origin): Asked,
-    Posted(form): Posted<SetUp>,
-) -> Response {
-    let outcome = service
-        .redeem_ticket(&form.ticket, &form.username, &form.password, &origin)
-        .await;
-    let (status, problem) = match outcome {
-        Err(failure) => return failed(&failure),
-        Ok(Ok(signed_in)) => return entered(&signed_in),
-        Ok(Err(NotSet::Password(problem))) => (StatusCode::BAD_REQUEST, format!("Not set: {problem}.")),
-        Ok(Err(NotSet::Name(error))) => (StatusCode::BAD_REQUEST, format!("Not set: {error}.")),
-        Ok(Err(NotSet::Ticket(NotRedeemed::NameTaken))) => (
-            StatusCode::CONFLICT,
-            "There is an account of this name already.".into(),
-        ),
-        Ok(Err(NotSet::Ticket(NotRedeemed::NoTicket))) => (
-            StatusCode::UNAUTHORIZED,
-            "This ticket is unknown, over or used. Ask for a new link.".into(),
-        ),
-    };
-    let chars_min = service.policy().password_chars_min();
-    page(
-        status,
-        &SetupPage {
-            problem: &problem,
-            ticket: &form.ticket,
-            username: &form.username,
-            chars_min,
-        },
-    )
 }

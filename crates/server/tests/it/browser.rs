@@ -1,0 +1,231 @@
+//! A browser without a screen: it keeps cookies, posts forms, and reads what came back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use countersign_core::otp::{SharedSecret, Totp};
+use countersign_core::time::UnixSeconds;
+use countersign_server::door::http::router;
+use countersign_server::service::operator::{Ask, Operator, Reply, RingKeeper, UserAdded};
+use countersign_server::store::memory::Memory;
+use tower::ServiceExt;
+use zeroize::Zeroizing;
+
+use countersign_auth::seal::KeyRing;
+
+use crate::world::{Hands, START, service};
+
+pub const PASSWORD: &str = "correct horse battery staple";
+
+/// Keys that no test of the pages changes.
+struct NoRing;
+
+impl RingKeeper for NoRing {
+    fn add(&self) -> Result<KeyRing, String> {
+        Err("there is no key file".into())
+    }
+
+    fn forget(&self, _: &str) -> Result<KeyRing, String> {
+        Err("there is no key file".into())
+    }
+}
+
+/// A server behind its routes, without a socket.
+pub struct Site {
+    pub hands: Hands,
+    operator: Operator,
+    router: Router,
+}
+
+impl Site {
+    pub fn open() -> Site {
+        let hands = Hands::new();
+        let service = Arc::new(service(Arc::new(Memory::default()), &hands));
+        let router = router(service.clone());
+        let operator = Operator::new(service, "https://localhost:8443".into(), Box::new(NoRing));
+        Site {
+            hands,
+            operator,
+            router,
+        }
+    }
+
+    pub fn browser(&self) -> Browser {
+        Browser {
+            router: self.router.clone(),
+            cookies: BTreeMap::new(),
+        }
+    }
+
+    /// Somebody with a password and, where asked, a confirmed authenticator.
+    pub async fn person(&self, name: &str, totp: bool) -> UserAdded {
+        let ask = Ask::UserAdd {
+            name: name.into(),
+            groups: Vec::new(),
+            password: Some(Zeroizing::new(PASSWORD.into())),
+            totp,
+        };
+        match self.operator.answer(ask, "test").await {
+            Reply::UserAdded(added) => added,
+            other => panic!("nobody was added: {other:?}"),
+        }
+    }
+
+    /// A ticket for the first administrator.
+    pub async fn ticket(&self) -> String {
+        match self.operator.answer(Ask::SetupLink, "test").await {
+            Reply::Ticket(ticket) => ticket.ticket,
+            other => panic!("no ticket: {other:?}"),
+        }
+    }
+
+    /// Entries in the audit so far: what nothing was done by leaves no trace in.
+    pub async fn audit_entries(&self) -> u64 {
+        match self
+            .operator
+            .answer(Ask::AuditVerify { checkpoint: None }, "test")
+            .await
+        {
+            Reply::AuditVerified { entries, .. } => entries,
+            other => panic!("no audit: {other:?}"),
+        }
+    }
+}
+
+/// The code a person's authenticator shows so many time steps after the start.
+pub fn code(person: &UserAdded, steps: u64) -> String {
+    let secret = person.totp_secret.as_deref();
+    code_of(secret.expect("an authenticator was asked for"), steps)
+}
+
+/// The code of a Base32 secret so many time steps after the start.
+pub fn code_of(secret: &str, steps: u64) -> String {
+    let secret = SharedSecret::from_base32(secret).expect("the secret is Base32");
+    Totp::default()
+        .generate(&secret, UnixSeconds(START + 30 * steps))
+        .to_string()
+}
+
+/// An answer, read to its end.
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn header(&self, name: header::HeaderName) -> &str {
+        let value = self.headers.get(name);
+        value.map_or("", |value| value.to_str().expect("headers here are text"))
+    }
+
+    /// Where it leads, if it does.
+    pub fn leads_to(&self) -> &str {
+        assert_eq!(self.status, StatusCode::SEE_OTHER, "{}", self.body);
+        self.header(header::LOCATION)
+    }
+
+    /// The line that set a cookie.
+    pub fn set_cookie(&self, name: &str) -> &str {
+        let mut lines = self.headers.get_all(header::SET_COOKIE).iter();
+        let line = lines.find(|line| line.as_bytes().starts_with(format!("{name}=").as_bytes()));
+        line.map_or("", |line| line.to_str().expect("cookies here are text"))
+    }
+}
+
+/// A browser on the very site.
+pub struct Browser {
+    router: Router,
+    pub cookies: BTreeMap<String, String>,
+}
+
+impl Browser {
+    pub async fn get(&mut self, path: &str) -> Answer {
+        self.ask(Request::get(path).body(Body::empty()).expect("a request"))
+            .await
+    }
+
+    /// Posts a form from a page of the site itself.
+    pub async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Answer {
+        let from = [("sec-fetch-site", "same-origin")];
+        self.post_from(&from, path, form).await
+    }
+
+    /// Posts a form as a page from elsewhere would.
+    pub async fn post_from(&mut self, from: &[(&str, &str)], path: &str, form: &[(&str, &str)]) -> Answer {
+        let encode = |text: &str| {
+            text.bytes()
+                .map(|byte| format!("%{byte:02x}"))
+                .collect::<String>()
+        };
+        let pairs = form
+            .iter()
+            .map(|(name, value)| format!("{name}={}", encode(value)));
+        let body = pairs.collect::<Vec<_>>().join("&");
+        self.post_raw(from, path, "application/x-www-form-urlencoded", body.into())
+            .await
+    }
+
+    pub async fn post_raw(&mut self, from: &[(&str, &str)], path: &str, media: &str, body: Body) -> Answer {
+        let mut request = Request::builder()
+            .method(Method::POST)
+            .uri(path)
+            .header(header::HOST, "localhost:8443")
+            .header(header::CONTENT_TYPE, media);
+        for (name, value) in from {
+            request = request.header(*name, *value);
+        }
+        self.ask(request.body(body).expect("a request")).await
+    }
+
+    async fn ask(&mut self, mut request: Request<Body>) -> Answer {
+        let held = self.cookies.iter().map(|(name, value)| format!("{name}={value}"));
+        let held = held.collect::<Vec<_>>().join("; ");
+        if !held.is_empty() {
+            let value = held.parse().expect("cookies are text");
+            request.headers_mut().insert(header::COOKIE, value);
+        }
+        let response = self
+            .router
+            .clone()
+            .oneshot(request)
+            .await
+            .expect("the router answers");
+        let (parts, body) = response.into_parts();
+        for line in parts.headers.get_all(header::SET_COOKIE) {
+            self.keep(line.to_str().expect("cookies here are text"));
+        }
+        let bytes = to_bytes(body, 1 << 20).await.expect("the body is short");
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: String::from_utf8(bytes.to_vec()).expect("pages are UTF-8"),
+        }
+    }
+
+    fn keep(&mut self, line: &str) {
+        let pair = line.split(';').next().unwrap_or(line);
+        let (name, value) = pair.split_once('=').expect("a cookie is a pair");
+        if line.contains("Max-Age=0") {
+            self.cookies.remove(name);
+        } else {
+            self.cookies.insert(name.into(), value.into());
+        }
+    }
+
+    /// First factor; the answer.
+    pub async fn password(&mut self, name: &str, password: &str) -> Answer {
+        self.post("/sign-in", &[("username", name), ("password", password)])
+            .await
+    }
+
+    /// Both factors.
+    pub async fn sign_in(&mut self, name: &str, code: &str) {
+        assert_eq!(self.password(name, PASSWORD).await.leads_to(), "/sign-in/code");
+        let answer = self.post("/sign-in/code", &[("code", code)]).await;
+        assert_eq!(answer.leads_to(), "/account");
+    }
+}
