@@ -1,5 +1,5 @@
-//! What the tests of several crates share: a clock that only tests turn, chance that can be replayed, and the
-//! place of the workspace.
+//! What the tests of several crates share: a clock that only tests turn, chance that can be replayed, fuzz
+//! targets as plain code, and the place of the workspace.
 //!
 //! Knows the time of core and the file system of the developer. Must never be a dependency of anything that
 //! ships. Read `clock` and `chance` next, then `tests/tidy`, which keeps the shape of the tree.
@@ -8,9 +8,11 @@
 
 mod chance;
 mod clock;
+mod corpus;
 
 pub use chance::SeededChance;
 pub use clock::VirtualClock;
+pub use corpus::Target;
 
 use std::path::{Path, PathBuf};
 

@@ -187,14 +187,20 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             ));
         }
         let bytes = read(request.into_body()).await?;
-        let mut json = serde_json::Deserializer::from_slice(&bytes);
-        let parsed = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-            let (path, cause) = (error.path().to_string(), error.into_inner());
-            malformed(&path, &cause)
-        })?;
-        json.end().map_err(|cause| malformed(".", &cause))?;
+        let parsed = parse(&bytes).map_err(|detail| answer::bad_request("malformed", &detail))?;
         Ok(Body(parsed))
     }
+}
+
+/// Reads a body that is JSON of a known shape and nothing else; the error says what is wrong, and where.
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let parsed = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let (path, cause) = (error.path().to_string(), error.into_inner());
+        malformed(&path, &cause)
+    })?;
+    json.end().map_err(|cause| malformed(".", &cause))?;
+    Ok(parsed)
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -219,15 +225,21 @@ async fn read(body: RawBody) -> Result<axum::body::Bytes, Response> {
     })
 }
 
-fn malformed(path: &str, cause: &serde_json::Error) -> Response {
+fn malformed(path: &str, cause: &serde_json::Error) -> String {
     let place = format!("line {} column {}", cause.line(), cause.column());
-    let detail = match path {
-        "." => format!(
-            "at {place}: a member is missing, unknown or twice, or the text is not JSON; see /openapi.json"
-        ),
+    let text = cause.to_string();
+    if text.starts_with("unknown field") {
+        // What stands last names only the members there are.
+        let known = text.rsplit_once(", expected ").map_or("", |(_, known)| known);
+        let known = known.rsplit_once(" at line").map_or(known, |(known, _)| known);
+        return format!("at {place}: a member is unknown, expected {known}");
+    }
+    match path {
+        "." => {
+            format!("at {place}: a member is missing or twice, or the text is not JSON; see /openapi.json")
+        }
         path => format!("`{path}` at {place} is missing or of another type"),
-    };
-    answer::bad_request("malformed", &detail)
+    }
 }
 
 #[cfg(test)]
@@ -244,6 +256,21 @@ mod tests {
         ] {
             assert_eq!(network(address.parse().expect("an address")), expected);
         }
+    }
+
+    #[test]
+    fn unknown_member_is_told_by_its_place_and_the_known_ones() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Shape {
+            #[serde(rename = "code")]
+            _code: String,
+        }
+        let refused = parse::<Shape>(br#"{"my, expected `secret`":1}"#).expect_err("it is unknown");
+        let known = "a member is unknown, expected `code`";
+        assert_eq!(refused, format!("at line 1 column 24: {known}"));
+        let refused = parse::<Shape>(br#"{"code":1}"#).expect_err("it is a number");
+        assert_eq!(refused, "`code` at line 1 column 9 is missing or of another type");
     }
 
     #[test]

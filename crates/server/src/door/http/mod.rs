@@ -83,6 +83,43 @@ fn older_names() -> Router<Shared> {
         .route("/api/auth/totp/confirm", post(enrol::confirm))
 }
 
+/// For fuzzing: a JSON body is taken or refused, and a refusal repeats nothing of it but a member's known name.
+///
+/// The first byte chooses which of the API's bodies the rest is read as.
+#[doc(hidden)]
+pub fn fuzz_body(data: &[u8]) {
+    let Some((shape, body)) = data.split_first() else {
+        return;
+    };
+    fn refusal<T: serde::de::DeserializeOwned>(body: &[u8]) -> Option<String> {
+        asked::parse::<T>(body).err()
+    }
+    let (refused, members): (_, &[&str]) = match shape % 7 {
+        0 => (refusal::<sign_in::Login>(body), &["username", "password"]),
+        1 => (
+            refusal::<sign_in::Verify>(body),
+            &["challenge_token", "totp_code"],
+        ),
+        2 => (
+            refusal::<account::SetUp>(body),
+            &["ticket", "username", "password"],
+        ),
+        3 => (
+            refusal::<account::NewPassword>(body),
+            &["current_password", "new_password", "code"],
+        ),
+        4 => (refusal::<enrol::Begin>(body), &["label", "code"]),
+        5 => (refusal::<enrol::Code>(body), &["code"]),
+        _ => (refusal::<sessions::Label>(body), &["label"]),
+    };
+    for named in refused
+        .iter()
+        .flat_map(|detail| detail.split('`').skip(1).step_by(2))
+    {
+        assert!(members.contains(&named), "an unknown member is not repeated");
+    }
+}
+
 /// Headers that every answer carries, and the bound on how long any request may take.
 async fn harden(request: axum::extract::Request, next: Next) -> Response {
     let id = asked::request_id(&request);
