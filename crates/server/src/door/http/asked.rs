@@ -194,6 +194,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 
 /// Reads a body that is JSON of a known shape and nothing else; the error says what is wrong, and where.
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    // Elsewhere a list of the members' values would do as well.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err("the body is not a JSON object".to_owned());
+    }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let parsed = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let (path, cause) = (error.path().to_string(), error.into_inner());
@@ -235,7 +239,7 @@ fn malformed(path: &str, cause: &serde_json::Error) -> String {
         return format!("at {place}: a member is unknown, expected {known}");
     }
     match path {
-        "." => {
+        "." | "?" => {
             format!("at {place}: a member is missing or twice, or the text is not JSON; see /openapi.json")
         }
         path => format!("`{path}` at {place} is missing or of another type"),
@@ -259,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_member_is_told_by_its_place_and_the_known_ones() {
+    fn what_is_wrong_with_a_body_is_told_without_repeating_it() {
         #[derive(Debug, serde::Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Shape {
@@ -269,6 +273,8 @@ mod tests {
         let refused = parse::<Shape>(br#"{"my, expected `secret`":1}"#).expect_err("it is unknown");
         let known = "a member is unknown, expected `code`";
         assert_eq!(refused, format!("at line 1 column 24: {known}"));
+        let refused = parse::<Shape>(br#"["123456"]"#).expect_err("it is a list");
+        assert_eq!(refused, "the body is not a JSON object");
         let refused = parse::<Shape>(br#"{"code":1}"#).expect_err("it is a number");
         assert_eq!(refused, "`code` at line 1 column 9 is missing or of another type");
     }

@@ -116,7 +116,10 @@ pub fn fuzz_body(data: &[u8]) {
         .iter()
         .flat_map(|detail| detail.split('`').skip(1).step_by(2))
     {
-        assert!(members.contains(&named), "an unknown member is not repeated");
+        assert!(
+            members.contains(&named),
+            "an unknown member is not repeated: {refused:?}"
+        );
     }
 }
 
