@@ -3,8 +3,12 @@
 //! Knows: limits, lifetimes and budgets. Must never know: where they were configured; the settings of the
 //! server are checked against the bounds given here before they become a policy.
 
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
 use countersign_core::limit::Budget;
 use countersign_core::otp::AcceptanceWindow;
+use ipnet::IpNet;
 
 /// Everything a rule may be told by the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,12 +49,34 @@ pub struct Budgets {
     pub strangers_code: Budget,
     /// One strange source over all names.
     pub source: Budget,
+    /// Failures that each source in some networks may have instead, as where many people share an address.
+    pub source_in: Vec<(IpNet, u16)>,
     /// Failures from strangers since the last complete sign-in, after which strangers are no longer
     /// evaluated.
     pub lifetime_strangers: u32,
     /// Failures in all since the last complete sign-in, after which the credential is disabled
     /// (NIST SP 800-63B-4 §3.2.2: at most 100).
     pub lifetime_all: u32,
+}
+
+impl Budgets {
+    /// The budget of a strange source over all names: that of the narrowest network it lies in.
+    ///
+    /// A source that is no network address has the budget of all others.
+    pub fn source(&self, source: &str) -> Budget {
+        let address = source
+            .split('/')
+            .next()
+            .and_then(|text| text.parse::<IpAddr>().ok());
+        let networks = self.source_in.iter();
+        let around =
+            networks.filter(|(network, _)| address.is_some_and(|address| network.contains(&address)));
+        let narrowest = around.max_by_key(|(network, _)| network.prefix_len());
+        Budget {
+            failures_max: narrowest.map_or(self.source.failures_max, |(_, failures)| *failures),
+            ..self.source
+        }
+    }
 }
 
 /// Largest number of open challenges of one account; the oldest goes.
@@ -98,6 +124,7 @@ impl Default for Budgets {
             strangers_password: five_minutes(20),
             strangers_code: five_minutes(5),
             source: five_minutes(60),
+            source_in: Vec::new(),
             lifetime_strangers: 50,
             lifetime_all: 100,
         }

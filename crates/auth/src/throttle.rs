@@ -336,9 +336,9 @@ impl<'a> Gate<'a> {
 
     fn budgets(&self, class: Class, budgets: &Budgets) -> Vec<(Scope, Budget)> {
         let mut touched = alloc::vec![(Scope::Pair, budgets.pair)];
-        if self.is_strange() {
+        if let Source::Stranger(source) = self.source {
             touched.push((Scope::Strangers(class), class.strangers(budgets)));
-            touched.push((Scope::Source, budgets.source));
+            touched.push((Scope::Source, budgets.source(source)));
         }
         touched
     }

@@ -134,6 +134,32 @@ fn one_source_fails_sixty_times_over_all_names_and_no_sign_in_of_its_own_clears_
 }
 
 #[test]
+fn source_has_the_budget_of_the_narrowest_network_it_lies_in() {
+    let mut installation = Installation::new();
+    let networks = [
+        ("198.51.100.0/24", 3),
+        ("198.51.100.8/29", 6),
+        ("2001:db8::/32", 1),
+    ];
+    let networks = networks.map(|(network, failures)| (network.parse().expect("a network"), failures));
+    installation.policy.budgets.source_in = networks.to_vec();
+    for (source, failures) in [
+        ("198.51.100.1", 3),
+        ("198.51.100.9", 6),
+        ("2001:db8:1:2::/64", 1),
+        ("a radio port", 60),
+    ] {
+        for number in 0..failures {
+            let stranger = name(&format!("name{number}"));
+            guess(&mut installation, &stranger, 1, &origin(source));
+        }
+        let closed = installation.password(&name("another"), true, &origin(source));
+        assert_eq!(closed, LOCKED, "{source} after {failures}");
+        installation.pass(300);
+    }
+}
+
+#[test]
 fn right_password_alone_clears_nothing_and_a_complete_sign_in_clears_the_account() {
     let mut installation = Installation::new();
     let alice = installation.person("alice");

@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use countersign_core::limit::Budget;
 use countersign_core::otp::AcceptanceWindow;
+use ipnet::IpNet;
 
 use super::{Profile, Settings, TlsChoice};
 
@@ -44,7 +45,7 @@ impl Setting {
 }
 
 /// Every setting, in the order of the example file.
-pub const TABLE: [Setting; 25] = [
+pub const TABLE: [Setting; 26] = [
     Setting {
         name: "data",
         default: "\"data\"",
@@ -230,6 +231,13 @@ pub const TABLE: [Setting; 25] = [
         apply: |to, text| within(text, 1..=1000).map(|count| to.policy.budgets.source.failures_max = count),
     },
     Setting {
+        name: "throttle_source_in",
+        default: "[]",
+        about: "The same for each address in some networks, as where many people share one: \
+                [\"203.0.113.0/24=600\", \"2001:db8::/32=20\"]. The narrowest network counts.",
+        apply: |to, text| network_budgets(text).map(|budgets| to.policy.budgets.source_in = budgets),
+    },
+    Setting {
         name: "throttle_lifetime_strangers",
         default: "50",
         about: "Failures from strangers since an account's last sign-in, after which strangers are no longer \
@@ -376,6 +384,22 @@ fn host_names(text: &str) -> Result<Vec<String>, Wrong> {
     }
 }
 
+fn network_budgets(text: &str) -> Result<Vec<(IpNet, u16)>, Wrong> {
+    let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    let budget = |entry: &str| {
+        let (network, count) = entry.split_once('=').unwrap_or((entry, ""));
+        let remedy = "write NETWORK/PREFIX=FAILURES, for example 203.0.113.0/24=600";
+        let network: IpNet = parsed(network.trim(), "network", remedy)?;
+        // What is throttled as one source is a /64, so nothing narrower can have a budget of its own.
+        if network.trunc() != network || matches!(network, IpNet::V6(wide) if wide.prefix_len() > 64) {
+            let remedy = format!("write {}, and for IPv6 a prefix of at most 64", network.trunc());
+            return Err((format!("{entry:?} names part of a network"), remedy));
+        }
+        within(count.trim(), 1..=1000).map(|count| (network, count))
+    };
+    entries.map(budget).collect()
+}
+
 fn node_name(text: &str) -> Result<String, Wrong> {
     let is_known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if (1..=32).contains(&text.len()) && text.bytes().all(is_known) {
@@ -422,6 +446,23 @@ mod tests {
         };
         let untouched = crate::settings::Sources::default().resolve().expect("right").0;
         assert_eq!(sources.resolve().expect("right").0, untouched);
+    }
+
+    #[test]
+    fn budget_of_a_network_names_the_whole_network_and_a_number() {
+        let budgets = network_budgets("203.0.113.0/24=600, 2001:db8::/32=20").expect("right");
+        assert_eq!(budgets.len(), 2);
+        assert_eq!(network_budgets(""), Ok(Vec::new()));
+        for wrong in [
+            "203.0.113.0/24",
+            "203.0.113.0/24=0",
+            "203.0.113.7/24=5",
+            "203.0.113.0/33=5",
+            "2001:db8::/96=5",
+            "office=5",
+        ] {
+            assert!(network_budgets(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]
