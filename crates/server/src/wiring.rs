@@ -284,7 +284,13 @@ pub async fn serve(plan: Plan, stop: CancellationToken, ready: impl FnOnce(&Read
     ));
     let control = tokio::spawn(control::serve(control, owner, operator, stop.clone()));
     ready(&announced);
-    http::listen::serve(listener, secured.acceptor(), http::router(service.clone()), stop).await;
+    let routes = http::router(service.clone());
+    let routes = if plan.development {
+        http::for_development(routes)
+    } else {
+        routes
+    };
+    http::listen::serve(listener, secured.acceptor(), routes, stop).await;
     let _ = tokio::join!(upkeep, control);
     service
         .note(vec![server_event(Act::ServerStop)])

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use countersign_server::service::operator::{Ask, Reply, Ticket, UserAdded};
+use countersign_server::service::operator::{Ask, FirstPassword, Reply, Ticket, UserAdded};
 use serde_json::json;
 
 use crate::installation::{Common, read_secret};
@@ -25,6 +25,10 @@ enum Action {
         /// File with the password, `-` for standard input
         #[arg(long, value_name = "FILE")]
         password_file: Option<PathBuf>,
+        /// File with a hash of the password from another system: an Argon2id hash in PHC form, or
+        /// `sha256$SALT$DIGEST` over salt and password; it is replaced at the first sign-in
+        #[arg(long, value_name = "FILE", conflicts_with = "password_file")]
+        password_hash_file: Option<PathBuf>,
         /// Make a second factor, confirmed at once because you vouch for it
         #[arg(long)]
         totp: bool,
@@ -63,11 +67,16 @@ impl User {
             Action::Add {
                 name,
                 password_file,
+                password_hash_file,
                 totp,
                 groups,
                 common,
             } => {
-                let password = password_file.map(|path| read_secret(&path)).transpose()?;
+                let password = match (password_file, password_hash_file) {
+                    (Some(path), _) => Some(FirstPassword::Typed(read_secret(&path)?)),
+                    (None, Some(path)) => Some(FirstPassword::Hash(read_secret(&path)?)),
+                    (None, None) => None,
+                };
                 let ask = Ask::UserAdd {
                     name,
                     groups,

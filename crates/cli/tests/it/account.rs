@@ -299,3 +299,31 @@ fn disabled_account_is_refused_like_an_unknown_one_and_its_sessions_end() {
     assert_eq!(login("alice"), login("nobody"));
     server.stop();
 }
+
+#[test]
+fn account_taken_over_from_an_older_system_keeps_its_password() {
+    let folder = Folder::fresh();
+    let data = folder.data();
+    let data = data.to_str().expect("UTF-8");
+    // SHA-256 of `a pinch` and the password, one after the other.
+    let older = "sha256$a pinch$5eb8378093bf2617e269d5c84e6c583846598b445c7058a5721a56555c90f5e7";
+    let add = |name: &str, text: &str| {
+        let arguments = ["user", "add", name, "--password-hash-file", "-", "--data", data];
+        countersign(&arguments, text)
+    };
+    assert_eq!(add("alice", older).code, 0);
+    let refused = add("bob", "not a hash");
+    assert_eq!(refused.code, 1);
+    assert!(refused.stderr.contains("Argon2id") && !refused.stderr.contains("not a hash"));
+    let server = Server::start(&folder.data());
+    let login = |password: &str| {
+        let body = json!({ "username": "alice", "password": password });
+        server.post("/api/auth/login", None, &body)
+    };
+    assert_eq!(login("a guess").0, 401);
+    for _ in 0..2 {
+        let (status, body) = login(PASSWORD);
+        assert_eq!((status, &body["status"]), (200, &json!("success")), "{body}");
+    }
+    server.stop();
+}

@@ -105,3 +105,26 @@ fn ring_is_kept_where_it_is_set_to_be() {
     assert_eq!(ended.code, 3, "without the setting there is no ring");
     assert!(ended.stderr.contains("no key ring"), "{}", ended.stderr);
 }
+
+#[test]
+fn development_profile_is_said_at_the_start_and_in_every_answer() {
+    for (profile, expected) in [("development", Some("development")), ("production", None)] {
+        let folder = Folder::fresh();
+        let options = ["--tls", "off", "--profile", profile];
+        let server = Server::start_with(&folder.data(), &options);
+        for path in ["/healthz", "/sign-in", "/nowhere"] {
+            let answered = ureq::config::Config::builder()
+                .http_status_as_error(false)
+                .build()
+                .new_agent()
+                .get(format!("{}{path}", server.url))
+                .call()
+                .expect("the server answers");
+            let said = answered.headers().get("x-countersign-profile");
+            let said = said.map(|value| value.to_str().expect("ASCII"));
+            assert_eq!(said, expected, "{path} under {profile}");
+        }
+        let log = server.stop();
+        assert_eq!(log.contains("protects nobody"), expected.is_some());
+    }
+}

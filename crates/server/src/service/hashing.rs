@@ -4,6 +4,7 @@
 //! async runtime never computes a hash: a flood of guesses fills this pool's queue and nothing else.
 
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
@@ -30,7 +31,7 @@ impl Cost {
         memory_kib: 49_152,
         passes: 3,
     };
-    /// What development and tests may use.
+    /// What development and tests may use; a release build hashes every password at the cost of production.
     pub const DEVELOPMENT: Cost = Cost {
         memory_kib: 4096,
         passes: 1,
@@ -41,6 +42,8 @@ impl Cost {
     }
 }
 
+/// What stands before the salt of a digest taken over from an older system, and the hash of that digest.
+const SALTED_SHA256: &str = "sha256$";
 /// Highest memory cost in KiB that a stored hash may ask for; more is taken for damage, not for strength.
 const MEMORY_KIB_MAX: u32 = 256 * 1024;
 /// Highest number of passes that a stored hash may ask for.
@@ -165,6 +168,30 @@ impl Hashing {
         matched.await.map_err(|_| Failure::Stopping)
     }
 
+    /// Takes over a hash that another system made: an Argon2id hash in PHC form, or `sha256$SALT$DIGEST` where
+    /// the digest is hexadecimal and that of salt and password one after the other.
+    ///
+    /// A plain digest is not stored: it is hashed once more, so that a stolen database is worth no more for it.
+    ///
+    /// # Errors
+    /// [`Failure::Busy`] when too many wait; [`Malformed`] when the text is neither.
+    pub async fn take_over(
+        &self,
+        text: &str,
+        salt: [u8; 16],
+    ) -> Result<Result<PasswordHash, Malformed>, Failure> {
+        let Some(older) = text.strip_prefix(SALTED_SHA256) else {
+            return Ok(parse(text).map(|_| PasswordHash(text.to_owned())));
+        };
+        let is_digest = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let Some((prefix, digest)) = older.split_once('$').filter(|(_, digest)| is_digest(digest)) else {
+            return Ok(Err(Malformed));
+        };
+        let digest = Zeroizing::new(digest.to_ascii_lowercase());
+        let hash = self.hash(&digest, salt).await?;
+        Ok(Ok(PasswordHash(format!("{SALTED_SHA256}{prefix}${}", hash.0))))
+    }
+
     /// Lets the threads end once the queue is empty.
     pub fn close(&self) {
         self.lanes().closed = true;
@@ -287,7 +314,7 @@ pub struct Malformed;
 
 impl std::fmt::Display for Malformed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("not an Argon2id hash in PHC form within the bounds of memory and passes")
+        f.write_str("not an Argon2id hash in PHC form within the bounds of memory and passes, nor `sha256$SALT$DIGEST`")
     }
 }
 
@@ -334,20 +361,42 @@ pub fn hash(password: &[u8], salt: [u8; 16], cost: Cost, memory: &mut Memory) ->
 /// # Errors
 /// [`Malformed`].
 pub fn verify(password: &[u8], stored: &PasswordHash, memory: &mut Memory) -> Result<bool, Malformed> {
-    let phc = Phc::new(&stored.0).map_err(|_| Malformed)?;
+    let Some(older) = stored.0.strip_prefix(SALTED_SHA256) else {
+        return matches(password, &stored.0, memory);
+    };
+    let (salt, phc) = older.split_once('$').ok_or(Malformed)?;
+    matches(salted_sha256(salt, password).as_bytes(), phc, memory)
+}
+
+fn matches(password: &[u8], phc: &str, memory: &mut Memory) -> Result<bool, Malformed> {
+    let (params, salt, expected) = parse(phc)?;
+    let mut out = Zeroizing::new([0u8; 64]);
+    let out = out.get_mut(..expected.len()).ok_or(Malformed)?;
+    compute(password, salt.as_ref(), &params, out, memory);
+    Ok(constant_time_eq(out, expected.as_bytes()))
+}
+
+fn parse(phc: &str) -> Result<(Params, Salt, Output), Malformed> {
+    let phc = Phc::new(phc).map_err(|_| Malformed)?;
     let params = Params::try_from(&phc).map_err(|_| Malformed)?;
     let bounded = params.m_cost() <= MEMORY_KIB_MAX && params.t_cost() <= PASSES_MAX;
     if phc.algorithm != Algorithm::Argon2id.ident() || phc.version != Some(Version::V0x13.into()) || !bounded
     {
         return Err(Malformed);
     }
-    let (Some(salt), Some(expected)) = (phc.salt, phc.hash) else {
-        return Err(Malformed);
-    };
-    let mut out = Zeroizing::new([0u8; 64]);
-    let out = out.get_mut(..expected.len()).ok_or(Malformed)?;
-    compute(password, salt.as_ref(), &params, out, memory);
-    Ok(constant_time_eq(out, expected.as_bytes()))
+    Ok((params, phc.salt.ok_or(Malformed)?, phc.hash.ok_or(Malformed)?))
+}
+
+/// The digest that an older system kept, in hexadecimal.
+fn salted_sha256(salt: &str, password: &[u8]) -> Zeroizing<String> {
+    let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+    context.update(salt.as_bytes());
+    context.update(password);
+    let mut text = Zeroizing::new(String::with_capacity(64));
+    for byte in context.finish().as_ref() {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {

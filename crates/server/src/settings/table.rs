@@ -69,8 +69,8 @@ pub const TABLE: [Setting; 26] = [
     Setting {
         name: "profile",
         default: "\"production\"",
-        about: "`production`, or `development` for trying out: cheap password hashes and a wide window, on \
-                loopback only.",
+        about: "`production`, or `development` for trying out: a wide window and, unless this is a release build, \
+                cheap password hashes; on loopback only, and said in every answer.",
         apply: |to, text| {
             let choices = [
                 ("production", Profile::Production),

@@ -9,7 +9,7 @@ use countersign_auth::policy::Policy;
 
 use crate::edge::host;
 use crate::service::hashing::Cost;
-use crate::settings::{Settings, TlsChoice};
+use crate::settings::{Profile, Settings, TlsChoice};
 
 /// How a server is to run; see the settings for what each is called outside.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct Plan {
     pub public_url: Option<String>,
     /// The rules' numbers.
     pub policy: Policy,
+    /// Whether every answer says that this server protects nobody.
+    pub development: bool,
     /// Cost of a password hash.
     pub cost: Cost,
     /// Password hashes computed at once.
@@ -57,6 +59,7 @@ impl Plan {
             names: names(settings),
             public_url: settings.public_url.clone(),
             policy: settings.policy.clone(),
+            development: settings.profile == Profile::Development,
             cost: settings.cost(),
             hash_threads: match settings.hash_threads {
                 0 => threads(),

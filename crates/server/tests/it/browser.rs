@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use countersign_core::otp::{SharedSecret, Totp};
 use countersign_core::time::UnixSeconds;
 use countersign_server::door::http::router;
-use countersign_server::service::operator::{Ask, Operator, Reply, RingKeeper, UserAdded};
+use countersign_server::service::operator::{Ask, FirstPassword, Operator, Reply, RingKeeper, UserAdded};
 use countersign_server::store::memory::Memory;
 use tower::ServiceExt;
 use zeroize::Zeroizing;
@@ -65,7 +65,7 @@ impl Site {
         let ask = Ask::UserAdd {
             name: name.into(),
             groups: Vec::new(),
-            password: Some(Zeroizing::new(PASSWORD.into())),
+            password: Some(FirstPassword::Typed(Zeroizing::new(PASSWORD.into()))),
             totp,
         };
         match self.operator.answer(ask, "test").await {

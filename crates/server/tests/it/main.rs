@@ -5,6 +5,7 @@ mod browser;
 mod conformance;
 mod likeness;
 mod pages;
+mod passwords;
 mod races;
 mod sessions;
 mod world;

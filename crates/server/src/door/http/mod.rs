@@ -52,6 +52,15 @@ pub fn router(service: Arc<Service>) -> Router {
         .with_state(service)
 }
 
+/// The same routes, each answer of which says that they are served for trying out.
+pub fn for_development(routes: Router) -> Router {
+    routes.layer(middleware::map_response(async |mut response: Response| {
+        let value = HeaderValue::from_static("development");
+        response.headers_mut().insert("x-countersign-profile", value);
+        response
+    }))
+}
+
 /// The routes of the API, and with each its description.
 fn api() -> OpenApiRouter<Shared> {
     OpenApiRouter::with_openapi(openapi::Document::openapi())

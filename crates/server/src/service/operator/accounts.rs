@@ -14,10 +14,9 @@ use countersign_auth::snapshot::Snapshot;
 use countersign_auth::throttle::{Gate, Source, reads};
 use countersign_core::otp::otpauth::OtpauthUri;
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
 use super::super::{Failure, names};
-use super::{Operator, Reply, Ticket, refused};
+use super::{FirstPassword, Operator, Reply, Ticket, refused};
 use crate::store::{Kind, Store};
 
 /// An account or factor that was just added; shown once.
@@ -68,7 +67,7 @@ impl Operator {
     pub(super) async fn init(
         &self,
         name: &str,
-        password: Option<Zeroizing<String>>,
+        password: Option<FirstPassword>,
         totp: bool,
         origin: &Origin,
     ) -> Result<Reply, Failure> {
@@ -85,7 +84,7 @@ impl Operator {
         &self,
         typed: &str,
         groups: Vec<String>,
-        password: Option<Zeroizing<String>>,
+        password: Option<FirstPassword>,
         totp: bool,
         origin: &Origin,
     ) -> Result<Reply, Failure> {
@@ -93,11 +92,19 @@ impl Operator {
             Ok(name) => name,
             Err(error) => return Ok(refused(error)),
         };
-        let hash = match password.as_ref().map(|typed| names::password(typed)) {
+        let (hashing, salt) = (&self.service.hashing, self.service.salt());
+        let hash = match password {
             None => None,
-            Some(prepared) => match acceptable(&prepared, &name, self.service.policy()) {
-                Ok(()) => Some(self.service.hashing.hash(&prepared, self.service.salt()).await?),
-                Err(problem) => return Ok(refused(problem)),
+            Some(FirstPassword::Typed(typed)) => {
+                let prepared = names::password(&typed);
+                if let Err(problem) = acceptable(&prepared, &name, self.service.policy()) {
+                    return Ok(refused(problem));
+                }
+                Some(hashing.hash(&prepared, salt).await?)
+            }
+            Some(FirstPassword::Hash(text)) => match hashing.take_over(&text, salt).await? {
+                Ok(hash) => Some(hash),
+                Err(malformed) => return Ok(refused(malformed)),
             },
         };
         let rule = Add {

@@ -23,6 +23,20 @@ pub(super) use accounts::{each_account, failures_since_sign_in};
 pub use audit::Entry;
 pub use keys::{KeyUse, RingKeeper};
 
+/// How an operator gives an account its first password.
+///
+/// # Security
+/// It has no Debug: both are as good as the password, or nearly.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FirstPassword {
+    /// The password itself.
+    Typed(Zeroizing<String>),
+    /// A hash of it that an older system made, in one of the forms of
+    /// [`take_over`](super::hashing::Hashing::take_over).
+    Hash(Zeroizing<String>),
+}
+
 /// What an operator can ask.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "snake_case")]
@@ -44,7 +58,7 @@ pub enum Ask {
         /// Its groups.
         groups: Vec<String>,
         /// Its password; without one an invitation is issued.
-        password: Option<Zeroizing<String>>,
+        password: Option<FirstPassword>,
         /// Whether to make a confirmed second factor.
         totp: bool,
     },
@@ -244,7 +258,10 @@ impl Operator {
     async fn dispatch(&self, ask: Ask, origin: &Origin) -> Result<Reply, Failure> {
         use countersign_auth::command::operator::Action;
         match ask {
-            Ask::Init { name, password, totp } => self.init(&name, password, totp, origin).await,
+            Ask::Init { name, password, totp } => {
+                let password = password.map(FirstPassword::Typed);
+                self.init(&name, password, totp, origin).await
+            }
             Ask::UserAdd {
                 name,
                 groups,
