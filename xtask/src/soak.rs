@@ -36,6 +36,9 @@ const KILLS: u64 = 50;
 /// Requests of nonsense that the HTTP door gets.
 const BAD_INPUTS: u64 = 20_000;
 
+/// Changes made to an audit behind the server's back.
+const TAMPERINGS: u64 = 1_000;
+
 /// A long check: its numbers, or why it could not run or failed.
 struct Soak {
     name: &'static str,
@@ -55,7 +58,7 @@ impl From<String> for Fault {
     }
 }
 
-const SOAKS: [Soak; 5] = [
+const SOAKS: [Soak; 7] = [
     Soak {
         name: "oathtool",
         run: oathtool,
@@ -75,6 +78,14 @@ const SOAKS: [Soak; 5] = [
     Soak {
         name: "bad-inputs",
         run: bad_inputs,
+    },
+    Soak {
+        name: "tamperings",
+        run: tamperings,
+    },
+    Soak {
+        name: "timing",
+        run: timing,
     },
 ];
 
@@ -264,59 +275,118 @@ fn fuzz(workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {
 
 /// Races for one code, in memory, on the embedded store and between two committers.
 fn races(workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {
-    let scale = ("COUNTERSIGN_RACE_ROUNDS", RACE_ROUNDS);
-    let mut numbers = scaled(workshop, options, ("countersign-server", "races::"), scale, &[])?;
+    let mut numbers = Tests {
+        package: "countersign-server",
+        scale: Some(("COUNTERSIGN_RACE_ROUNDS", RACE_ROUNDS)),
+        ..Tests::named("races::")
+    }
+    .run(workshop, options)?;
     numbers.insert("rounds_each".to_owned(), RACE_ROUNDS.into());
     Ok(numbers)
 }
 
 /// Kills the real server under load, again and again, and compares with what it had acknowledged.
 fn kills(workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {
-    let told = [("kills", "kills"), ("sign", "sign_ins")];
-    scaled(
-        workshop,
-        options,
-        ("countersign", "kills::"),
-        ("COUNTERSIGN_KILLS", KILLS),
-        &told,
-    )
+    Tests {
+        scale: Some(("COUNTERSIGN_KILLS", KILLS)),
+        told: &["kills", "sign_ins"],
+        ..Tests::named("kills::")
+    }
+    .run(workshop, options)
+}
+
+/// Changes the audit behind the server's back in every way there is, and sees each named.
+fn tamperings(workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {
+    Tests {
+        scale: Some(("COUNTERSIGN_TAMPERINGS", TAMPERINGS)),
+        told: &["tamperings"],
+        ..Tests::named("audit::")
+    }
+    .run(workshop, options)
 }
 
 /// Sends nonsense to every route of the HTTP door.
 fn bad_inputs(workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {
-    let tests = ("countersign", "bad_input::nonsense");
-    let scale = ("COUNTERSIGN_BAD_INPUTS", BAD_INPUTS);
-    scaled(workshop, options, tests, scale, &[("requests", "requests")])
+    Tests {
+        scale: Some(("COUNTERSIGN_BAD_INPUTS", BAD_INPUTS)),
+        told: &["requests"],
+        ..Tests::named("bad_input::nonsense")
+    }
+    .run(workshop, options)
 }
 
-/// Runs the tests of a package that match a filter at the scale a variable asks for, and reads the numbers that
-/// the tests print before the words `told`.
-fn scaled(
-    workshop: &Workshop,
-    options: &Options,
-    (package, filter): (&str, &str),
-    (variable, scale): (&str, u64),
-    told: &[(&str, &str)],
-) -> Result<Numbers, Fault> {
-    let arguments = ["test", "-p", package, "--test", "it", "--", "--nocapture", filter];
-    let ended = Task::cargo(&arguments)
-        .with("COUNTERSIGN_SEED", &options.seed.to_string())
-        .with(variable, &scale.to_string())
-        .run(workshop)?;
-    let tally = Tally::read(&ended.output, ended.is_success());
-    if tally.failed > 0 || tally.passed == 0 {
-        let reason = format!("under seed {}; the output says in which way", options.seed);
-        return Err(Fault::Failed(reason));
+/// Measures what a clock could tell a stranger, and what a flood of sign-ins leaves to others.
+fn timing(workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {
+    Tests {
+        arguments: &["--release"],
+        filters: &["--ignored", "--test-threads=1"],
+        told: &[
+            "pairs",
+            "known_us",
+            "unknown_us",
+            "beside_requests",
+            "beside_p99_us",
+            "beside_max_us",
+            "alone_us",
+            "eight_us",
+        ],
+        ..Tests::named("timing::")
     }
-    let mut numbers = Numbers::from([
-        ("tests".to_owned(), tally.passed.into()),
-        ("failures".to_owned(), 0.into()),
-    ]);
-    for (word, name) in told {
-        let number = number_before(&ended.output, word).ok_or("the check does not say what it did")?;
-        numbers.insert((*name).to_owned(), number.into());
+    .run(workshop, options)
+}
+
+/// Tests that are run at a larger scale, or only here, and tell numbers.
+struct Tests {
+    package: &'static str,
+    arguments: &'static [&'static str],
+    filters: &'static [&'static str],
+    name: &'static str,
+    /// The variable that asks for a scale, and the scale.
+    scale: Option<(&'static str, u64)>,
+    /// The words before which the tests print a number.
+    told: &'static [&'static str],
+}
+
+impl Tests {
+    /// Tests of the binary whose names begin so.
+    fn named(name: &'static str) -> Self {
+        Self {
+            package: "countersign",
+            arguments: &[],
+            filters: &[],
+            name,
+            scale: None,
+            told: &[],
+        }
     }
-    Ok(numbers)
+
+    fn run(&self, workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {
+        let head = ["test", "-p", self.package, "--test", "it"];
+        let tail = ["--", "--nocapture", self.name];
+        let arguments = [&head, self.arguments, &tail, self.filters].concat();
+        let mut task = Task::cargo(&arguments).with("COUNTERSIGN_SEED", &options.seed.to_string());
+        if let Some((variable, scale)) = self.scale {
+            task = task.with(variable, &scale.to_string());
+        }
+        let ended = task.run(workshop)?;
+        let tally = Tally::read(&ended.output, ended.is_success());
+        if tally.failed > 0 || tally.passed == 0 {
+            let reason = format!("under seed {}; the output says in which way", options.seed);
+            return Err(Fault::Failed(reason));
+        }
+        let mut numbers = Numbers::from([
+            ("tests".to_owned(), tally.passed.into()),
+            ("failures".to_owned(), 0.into()),
+        ]);
+        for word in self.told {
+            let number = number_before(&ended.output, word);
+            numbers.insert(
+                (*word).to_owned(),
+                number.ok_or("the check does not say what it did")?.into(),
+            );
+        }
+        Ok(numbers)
+    }
 }
 
 /// The first number that stands right before a word, as in `100000 cases`.

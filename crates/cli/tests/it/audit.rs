@@ -97,7 +97,7 @@ fn altered_missing_moved_and_cut_entries_are_each_named() {
     let last = history(&data);
     let copy = folder.0.join("before.db");
     std::fs::copy(data.join("countersign.db"), &copy).expect("a copy can be made");
-    let tamperings: [(&str, &str, String); 6] = [
+    let tamperings: [(&str, &str, String); 8] = [
         (
             "a byte of an entry",
             "UPDATE audit SET body = replace(body, 'alice', 'malice') WHERE number = 1",
@@ -118,6 +118,18 @@ fn altered_missing_moved_and_cut_entries_are_each_named() {
             "UPDATE audit SET number = CASE number WHEN 4 THEN -5 ELSE -4 END WHERE number IN (4, 5);
              UPDATE audit SET number = -number WHERE number < 0",
             "audit entry 4 ".into(),
+        ),
+        (
+            "an entry removed and the others renumbered",
+            "DELETE FROM audit WHERE number = 3;
+             UPDATE audit SET number = 1 - number WHERE number > 3;
+             UPDATE audit SET number = -number WHERE number < 0",
+            "audit entry 3 ".into(),
+        ),
+        (
+            "an entry put in again at the end",
+            "INSERT INTO audit SELECT node, (SELECT max(number) + 1 FROM audit), at, body, mac FROM audit WHERE number = 2",
+            format!("audit entry {} ", last + 1),
         ),
         (
             "the end cut off",
@@ -177,28 +189,40 @@ fn every_random_tampering_is_noticed() {
             let _ = std::fs::remove_file(data.join(format!("countersign.db{suffix}")));
         }
     }
+    println!("{tamperings} tamperings, each named");
 }
 
 /// Entries altered before the audit is verified once.
 const TAMPERINGS_A_ROUND: usize = 5;
 
+/// Flips any bit of an entry's body, MAC or time; what comes out need be no text and no MAC.
 fn flip_a_bit(connection: &Connection, number: u64, chance: &mut SeededChance) {
-    let body: String = connection
-        .query_row(
-            "SELECT body FROM audit WHERE number = ?1",
-            [number as i64],
-            |row| row.get(0),
-        )
+    let column = ["body", "body", "mac", "at"][chance.below(4) as usize];
+    let (read, cast) = match column {
+        "body" => ("CAST(body AS BLOB)", "CAST(?1 AS TEXT)"),
+        "mac" => ("mac", "?1"),
+        _ => (
+            "CAST(CAST(at AS TEXT) AS BLOB)",
+            "CAST(CAST(?1 AS TEXT) AS INTEGER)",
+        ),
+    };
+    let query = format!("SELECT {read} FROM audit WHERE number = ?1");
+    let mut bytes: Vec<u8> = connection
+        .query_row(&query, [number as i64], |row| row.get(0))
         .expect("the entry exists");
-    let mut bytes = body.into_bytes();
-    let at = chance.below(bytes.len() as u64) as usize;
-    bytes[at] ^= 1 << chance.below(7);
-    let altered = String::from_utf8_lossy(&bytes).into_owned();
+    if column == "at" {
+        // Of a number's text, a digit.
+        let at = chance.below(bytes.len() as u64) as usize;
+        bytes[at] = b'0' + (bytes[at] - b'0' + 1) % 10;
+    } else if column == "mac" && chance.below(4) == 0 {
+        bytes.pop();
+    } else {
+        let at = chance.below(bytes.len() as u64) as usize;
+        bytes[at] ^= 1 << chance.below(8);
+    }
+    let update = format!("UPDATE audit SET {column} = {cast} WHERE number = ?2");
     connection
-        .execute(
-            "UPDATE audit SET body = ?1 WHERE number = ?2",
-            (altered, number as i64),
-        )
+        .execute(&update, (bytes, number as i64))
         .expect("it runs");
 }
 

@@ -159,5 +159,5 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed_under_load() {
         server.stop();
     }
     assert!(all >= kills, "the load signed in {all} times");
-    println!("{kills} kills, {all} sign-ins");
+    println!("{kills} kills, {all} sign_ins");
 }

@@ -14,5 +14,6 @@ mod pages;
 mod races;
 mod settings;
 mod sign_in;
+mod timing;
 mod tools;
 mod world;

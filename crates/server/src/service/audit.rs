@@ -181,8 +181,10 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// Whether every chain still holds the entry that was its last one here, and this is what was written
-    /// then.
+    /// Whether every chain still holds the entry that was its last one here and goes on from it undamaged, and
+    /// this is what was written then.
+    ///
+    /// A new checkpoint may take the place of this one only then: it would vouch for what it does not know.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -190,15 +192,23 @@ impl Checkpoint {
         if self.expected_mac(keys) != self.mac {
             return Ok(false);
         }
+        let nodes = store.audit_heads()?.into_iter().map(|row| row.node);
+        let mut heads: BTreeMap<String, Head> = nodes.map(|node| (node, Head::START)).collect();
         for (node, end) in &self.chains {
             let found = store.audit(node, end.number.saturating_sub(1), 1)?;
             let is_the_same =
                 |row: &AuditRow| row.number == end.number && countersign_auth::id::hex(&row.mac) == end.mac;
-            if !found.first().is_some_and(is_the_same) {
+            let Some(row) = found.into_iter().next().filter(is_the_same) else {
                 return Ok(false);
-            }
+            };
+            let (number, mac) = (row.number, row.mac);
+            heads.insert(node.clone(), Head { number, mac });
         }
-        Ok(true)
+        let mut damages = Vec::new();
+        for (node, head) in heads {
+            walk(store, keys, &node, head, None, &mut damages)?;
+        }
+        Ok(damages.is_empty())
     }
 
     fn expected_mac(&self, keys: &KeyRing) -> String {
@@ -217,7 +227,6 @@ pub fn verify(
     keys: &KeyRing,
     checkpoint: Option<&Checkpoint>,
 ) -> Result<(u64, Vec<Damage>), StoreError> {
-    const PAGE: usize = 1000;
     let mut damages = Vec::new();
     let sound = checkpoint.filter(|checkpoint| checkpoint.expected_mac(keys) == checkpoint.mac);
     if checkpoint.is_some() && sound.is_none() {
@@ -235,18 +244,8 @@ pub fn verify(
     );
     let mut total = 0;
     for node in nodes {
-        let mut head = Head::START;
-        loop {
-            let rows = store.audit(&node, head.number, PAGE)?;
-            let last_page = rows.len() < PAGE;
-            for row in rows {
-                total += 1;
-                check(&mut head, &row, keys, expected.get(&node), &mut damages);
-            }
-            if last_page {
-                break;
-            }
-        }
+        let (entries, head) = walk(store, keys, &node, Head::START, expected.get(&node), &mut damages)?;
+        total += entries;
         if let Some(end) = expected.get(&node).filter(|end| head.number < end.number) {
             damages.push(Damage::Cut {
                 node: node.clone(),
@@ -256,6 +255,29 @@ pub fn verify(
         }
     }
     Ok((total, damages))
+}
+
+/// Walks one chain from an entry on; how many followed, and the last.
+fn walk(
+    store: &dyn Store,
+    keys: &KeyRing,
+    node: &str,
+    from: Head,
+    end: Option<&ChainEnd>,
+    damages: &mut Vec<Damage>,
+) -> Result<(u64, Head), StoreError> {
+    const PAGE: usize = 1000;
+    let (mut entries, mut head) = (0, from);
+    loop {
+        let rows = store.audit(node, head.number, PAGE)?;
+        for row in &rows {
+            entries += 1;
+            check(&mut head, row, keys, end, damages);
+        }
+        if rows.len() < PAGE {
+            return Ok((entries, head));
+        }
+    }
 }
 
 fn check(head: &mut Head, row: &AuditRow, keys: &KeyRing, end: Option<&ChainEnd>, damages: &mut Vec<Damage>) {
