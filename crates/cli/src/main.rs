@@ -66,6 +66,8 @@ enum Command {
     Audit(command::audit::Audit),
     /// See what is thought of the clock, and accept it
     Clock(command::clock::Clock),
+    /// Measure what this machine can do
+    Bench(command::bench::Bench),
 }
 
 fn main() -> ExitCode {
@@ -100,5 +102,6 @@ fn run(command: Option<Command>) -> Result<(), Failed> {
         Some(Command::Code(code)) => code.run(),
         Some(Command::Audit(audit)) => audit.run(),
         Some(Command::Clock(clock)) => clock.run(),
+        Some(Command::Bench(bench)) => bench.run(),
     }
 }

@@ -17,7 +17,6 @@ pub(crate) enum Failed {
     /// Something it needs can't be reached or used: exit code 3.
     Unavailable(String),
     /// No decision about time can be made: exit code 4.
-    #[allow(dead_code)]
     Clock(String),
 }
 

@@ -128,7 +128,8 @@ fn altered_missing_moved_and_cut_entries_are_each_named() {
         ),
         (
             "an entry put in again at the end",
-            "INSERT INTO audit SELECT node, (SELECT max(number) + 1 FROM audit), at, body, mac FROM audit WHERE number = 2",
+            "INSERT INTO audit SELECT node, (SELECT max(number) + 1 FROM audit), at, body, mac FROM audit
+             WHERE number = 2",
             format!("audit entry {} ", last + 1),
         ),
         (

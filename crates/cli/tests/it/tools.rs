@@ -208,3 +208,27 @@ fn command_line_describes_itself_to_shells_and_readers() {
         assert!(out.join(page).exists(), "{page}");
     }
 }
+
+#[test]
+fn bench_measures_in_a_folder_of_its_own_and_removes_it() {
+    let folder = Folder::fresh();
+    let place = folder.0.to_str().expect("UTF-8");
+    let figures = json_of(&["bench", "--json", "--folder", place], "");
+    for figure in [
+        "password_hash_ms",
+        "processors",
+        "code_verification_ns",
+        "disk_writes_per_s",
+        "commits_per_s",
+    ] {
+        assert!(
+            figures[figure].as_f64().is_some_and(|number| number > 0.0),
+            "{figures}"
+        );
+    }
+    let left = std::fs::read_dir(&folder.0).expect("the folder is there").count();
+    assert_eq!(left, 0);
+    let ended = countersign(&["bench", "--folder", "/nowhere"], "");
+    assert_eq!(ended.code, 3);
+    assert!(ended.stderr.contains("/nowhere") && ended.stderr.contains("--folder"));
+}
