@@ -4,6 +4,7 @@
 //! disk. Whoever adds or removes something that belongs to an account writes the account too, so that its
 //! version orders them.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -40,7 +41,7 @@ pub enum Key {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Record {
     /// See [`Account`].
-    Account(Account),
+    Account(Box<Account>),
     /// See [`Challenge`].
     Challenge(Challenge),
     /// See [`Session`].
@@ -99,6 +100,9 @@ pub struct Account {
     /// Known browsers, the one unused for longest first.
     #[serde(default)]
     pub browsers: Vec<Open>,
+    /// Tickets to set a password; a newer one voids the older.
+    #[serde(default)]
+    pub tickets: Vec<Open>,
     /// Notices, oldest first.
     #[serde(default)]
     pub notices: Vec<Open>,
@@ -126,6 +130,7 @@ impl Account {
             sessions: Vec::new(),
             challenges: Vec::new(),
             browsers: Vec::new(),
+            tickets: Vec::new(),
             notices: Vec::new(),
             sign_ins: 0,
             failures: 0,

@@ -123,19 +123,20 @@ impl Verify {
     ) -> Vec<Change> {
         let event = Event::about(Act::CodeCheck, Ending::Refused, &account.name, &self.origin);
         let mut changes = alloc::vec![Change::Audit(event.because(reason))];
-        if reason == Reason::CodeAlreadyUsed {
-            return changes;
-        }
+        // A used code is no guess and counts against no budget, but a challenge bears no more of them either:
+        // each is an entry in the audit.
         let mut challenge = challenge.clone();
         challenge.wrong_codes += 1;
         if challenge.wrong_codes >= world.policy.challenge_wrong_codes_max {
             account.challenges.retain(|open| open.id != self.challenge);
-            notify(
-                &mut account,
-                NoticeKind::PasswordKnownToStranger,
-                world,
-                &mut changes,
-            );
+            if reason != Reason::CodeAlreadyUsed {
+                notify(
+                    &mut account,
+                    NoticeKind::PasswordKnownToStranger,
+                    world,
+                    &mut changes,
+                );
+            }
             changes.push(Change::Delete(Key::Challenge(self.challenge)));
         } else {
             changes.push(Change::Put(

@@ -99,8 +99,11 @@ impl Asker {
     fn account(&self, seen: &Snapshot) -> Option<Account> {
         let session = seen
             .session(self.session)
-            .filter(|session| session.account == self.name);
-        session.and_then(|_| seen.account(&self.name)).cloned()
+            .filter(|session| session.account == self.name)?;
+        // Opened before there was a second factor: it proves too little for an account that has one now.
+        let account = seen.account(&self.name)?;
+        let proves_enough = session.level == Level::Two || !account.has_second_factor();
+        proves_enough.then(|| account.clone())
     }
 
     /// Asks for the code that is owed; on refusal says what must be committed and answered.
@@ -311,6 +314,7 @@ impl Rule for Confirm {
         if let Room::Closed { retry_after_s } = gate.room(Class::Otp, world) {
             return Ok(Decision::unchanged(Err(Denied::Throttled { retry_after_s })));
         }
+        let is_first = !account.has_second_factor();
         let verdict = match confirm(&mut account, &asker.code, world)? {
             None => return Ok(Decision::unchanged(Err(Denied::NoFactor))),
             Some(TotpVerdict::Malformed) => return Ok(Decision::unchanged(Err(Denied::Malformed))),
@@ -332,6 +336,17 @@ impl Rule for Confirm {
         }
         changes.push(Change::Audit(event(Ending::Success)));
         notify(&mut account, NoticeKind::FactorAdded, world, &mut changes);
+        if is_first {
+            // Whoever else is in knew the password alone.
+            let origin = &asker.origin;
+            end_sessions(
+                &mut account,
+                Some(asker.session),
+                Reason::ByOwner,
+                origin,
+                &mut changes,
+            );
+        }
         account.sessions.retain(|open| open.id != asker.session);
         changes.push(Change::Delete(Key::Session(asker.session)));
         let methods = ["pwd", "otp", "mfa"];

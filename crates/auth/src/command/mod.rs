@@ -337,9 +337,18 @@ pub(crate) fn end_attempts(account: &mut Account, changes: &mut Vec<Change>) {
     );
 }
 
+/// Voids every ticket to set the password of an account.
+pub(crate) fn end_tickets(account: &mut Account, changes: &mut Vec<Change>) {
+    let tickets = core::mem::take(&mut account.tickets).into_iter();
+    changes.extend(tickets.map(|open| Change::Delete(Key::Ticket(open.id))));
+}
+
 /// Stores the account as it now is.
 pub(crate) fn put(account: Account) -> Change {
-    Change::Put(Key::Account(account.name.clone()), Record::Account(account))
+    Change::Put(
+        Key::Account(account.name.clone()),
+        Record::Account(account.into()),
+    )
 }
 
 /// Cuts a text that somebody else chose to a bound, dropping control characters.

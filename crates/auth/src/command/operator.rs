@@ -8,13 +8,13 @@ use alloc::vec::Vec;
 
 use zeroize::Zeroizing;
 
-use super::{end_attempts, end_sessions, enrol, notify, put, settle, ticket};
-use crate::credential::FactorState;
+use super::{end_attempts, end_sessions, end_tickets, enrol, notify, put, settle, ticket};
+use crate::credential::{Factor, FactorState};
 use crate::event::{Act, Ending, Event, Origin, Reason};
 use crate::id::Token;
 use crate::name::Name;
 use crate::policy::{FACTORS_MAX, GROUPS_MAX};
-use crate::record::{Account, Key, NoticeKind, Password, PasswordHash, TicketPurpose};
+use crate::record::{Account, Key, NoticeKind, Password, PasswordHash};
 use crate::rule::{Change, Decision, Fault, Rule, World};
 use crate::snapshot::Snapshot;
 use crate::throttle::{self, Gate, Source};
@@ -80,8 +80,8 @@ impl Rule for Add {
             enrolment
         });
         let invitation = self.hash.is_none().then(|| {
-            let (token, put) = ticket::issue(TicketPurpose::Account(self.name.clone()), world);
-            changes.extend([put, Change::Audit(event(Act::TicketIssue))]);
+            let token = ticket::invite(&mut account, world, &mut changes);
+            changes.push(Change::Audit(event(Act::TicketIssue)));
             (token, world.policy.ticket_s)
         });
         changes.push(put(account));
@@ -115,12 +115,19 @@ impl Rule for Vouch {
     }
 
     fn decide(&self, seen: &Snapshot, world: &mut World<'_>) -> Result<Decision<Self::Outcome>, Fault> {
-        let account = seen
-            .account(&self.name)
-            .filter(|account| account.factors.len() + 2 <= FACTORS_MAX);
-        let Some(mut account) = account.cloned() else {
+        let Some(mut account) = seen.account(&self.name).cloned() else {
             return Ok(Decision::unchanged(None));
         };
+        // What is pending was begun by whoever knew the password alone; the operator vouches for nothing of it.
+        account.factors.retain(Factor::is_active);
+        if account.factors.len() + 2 > FACTORS_MAX {
+            return Ok(Decision::unchanged(None));
+        }
+        let mut changes = Vec::new();
+        if !account.has_second_factor() {
+            end_sessions(&mut account, None, Reason::ByOperator, &self.origin, &mut changes);
+            end_attempts(&mut account, &mut changes);
+        }
         let enrolment = enrol::make(
             &mut account,
             &self.label,
@@ -128,7 +135,6 @@ impl Rule for Vouch {
             None,
             world,
         );
-        let mut changes = Vec::new();
         notify(&mut account, NoticeKind::FactorAdded, world, &mut changes);
         let event = Event::about(Act::FactorConfirm, Ending::Success, &self.name, &self.origin);
         changes.push(Change::Audit(
@@ -198,6 +204,7 @@ impl Rule for Manage {
                 account.disabled = true;
                 end_sessions(&mut account, None, Reason::ByOperator, &self.origin, &mut changes);
                 end_attempts(&mut account, &mut changes);
+                end_tickets(&mut account, &mut changes);
                 Act::AccountDisable
             }
             Action::Enable => {
@@ -211,8 +218,7 @@ impl Rule for Manage {
                 end_attempts(&mut account, &mut changes);
                 changes.extend(self.lift(&mut account, seen, world));
                 notify(&mut account, NoticeKind::AccountReset, world, &mut changes);
-                let (token, put) = ticket::issue(TicketPurpose::Account(self.name.clone()), world);
-                changes.push(put);
+                let token = ticket::invite(&mut account, world, &mut changes);
                 outcome = Managed::Ticket(token, world.policy.ticket_s);
                 Act::AccountReset
             }

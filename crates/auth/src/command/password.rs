@@ -10,8 +10,8 @@ use countersign_core::limit::Room;
 use zeroize::Zeroizing;
 
 use super::{
-    Proof, SignedIn, attempt_reads, browser_text, end_attempts, end_sessions, know_browser, note_backup_code,
-    note_charge, notify, open_session, prove, put, settle, source,
+    Proof, SignedIn, attempt_reads, browser_text, end_attempts, end_sessions, end_tickets, know_browser,
+    note_backup_code, note_charge, notify, open_session, prove, put, settle, source,
 };
 use crate::event::{Act, Ending, Event, Origin, Reason};
 use crate::id::{Digest, Token};
@@ -360,6 +360,7 @@ impl Rule for Replace {
         );
         end_sessions(&mut account, None, Reason::ByOwner, &self.origin, &mut changes);
         end_attempts(&mut account, &mut changes);
+        end_tickets(&mut account, &mut changes);
         let level = if methods.len() > 1 { Level::Two } else { Level::One };
         let mut signed_in = open_session(&mut account, level, &methods, &self.origin, world, &mut changes);
         signed_in.browser = know_browser(&mut account, &self.origin, world, &mut changes);

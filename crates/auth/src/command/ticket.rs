@@ -6,12 +6,14 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{SignedIn, attempt_reads, end_attempts, end_sessions, know_browser, notify, open_session, put};
+use super::{
+    SignedIn, attempt_reads, end_attempts, end_sessions, end_tickets, know_browser, notify, open_session, put,
+};
 use crate::event::{Act, Ending, Event, Origin, Reason};
 use crate::id::{Digest, Token};
 use crate::name::Name;
 use crate::record::{
-    ADMIN_GROUP, Account, Key, NoticeKind, Password, PasswordHash, Record, Ticket, TicketPurpose,
+    ADMIN_GROUP, Account, Key, NoticeKind, Open, Password, PasswordHash, Record, Ticket, TicketPurpose,
 };
 use crate::rule::{Change, Decision, Fault, Rule, World};
 use crate::session::Level;
@@ -38,33 +40,46 @@ impl Rule for Issue {
     }
 
     fn decide(&self, seen: &Snapshot, world: &mut World<'_>) -> Result<Decision<Self::Outcome>, Fault> {
-        let event = match &self.purpose {
+        let mut changes = Vec::new();
+        let token = match &self.purpose {
             TicketPurpose::FirstAdministrator => {
-                Event::plain(Act::TicketIssue, Ending::Success, &self.origin)
-            }
-            TicketPurpose::Account(name) if seen.account(name).is_none() => {
-                return Ok(Decision::unchanged(None));
+                let event = Event::plain(Act::TicketIssue, Ending::Success, &self.origin);
+                changes.push(Change::Audit(event));
+                draw(TicketPurpose::FirstAdministrator, world, &mut changes)
             }
             TicketPurpose::Account(name) => {
-                Event::about(Act::TicketIssue, Ending::Success, name, &self.origin)
+                let Some(mut account) = seen.account(name).cloned() else {
+                    return Ok(Decision::unchanged(None));
+                };
+                let event = Event::about(Act::TicketIssue, Ending::Success, name, &self.origin);
+                changes.push(Change::Audit(event));
+                let token = invite(&mut account, world, &mut changes);
+                changes.push(put(account));
+                token
             }
         };
-        let (token, put) = issue(self.purpose.clone(), world);
         let outcome = Some((token, world.policy.ticket_s));
-        Ok(Decision {
-            outcome,
-            changes: alloc::vec![put, Change::Audit(event)],
-        })
+        Ok(Decision { outcome, changes })
     }
 }
 
-/// Draws a ticket and the change that stores it.
-pub(crate) fn issue(purpose: TicketPurpose, world: &mut World<'_>) -> (Token, Change) {
+/// Draws the one ticket by which an account's owner sets a password; older ones are void from now on.
+pub(crate) fn invite(account: &mut Account, world: &mut World<'_>, changes: &mut Vec<Change>) -> Token {
+    end_tickets(account, changes);
+    let token = draw(TicketPurpose::Account(account.name.clone()), world, changes);
+    account.tickets.push(Open {
+        id: token.digest(),
+        expires_at: world.now.plus(u64::from(world.policy.ticket_s)),
+    });
+    token
+}
+
+fn draw(purpose: TicketPurpose, world: &mut World<'_>, changes: &mut Vec<Change>) -> Token {
     let token = Token::draw(world.entropy);
     let expires_at = world.now.plus(u64::from(world.policy.ticket_s));
     let record = Record::Ticket(Ticket { purpose, expires_at });
-    let put = Change::Put(Key::Ticket(token.digest()), record);
-    (token, put)
+    changes.push(Change::Put(Key::Ticket(token.digest()), record));
+    token
 }
 
 /// Says what a ticket is for, without using it.
@@ -130,7 +145,10 @@ impl Rule for Redeem {
         else {
             return refuse(NotRedeemed::NoTicket);
         };
-        let mut changes = alloc::vec![Change::Delete(Key::Ticket(self.ticket))];
+        let mut changes = Vec::new();
+        if ticket.purpose == TicketPurpose::FirstAdministrator {
+            changes.push(Change::Delete(Key::Ticket(self.ticket)));
+        }
         let mut account = match (&ticket.purpose, seen.account(&self.name)) {
             (TicketPurpose::FirstAdministrator, _) if self.administrator_exists => {
                 return refuse(NotRedeemed::NoTicket);
@@ -143,7 +161,11 @@ impl Rule for Redeem {
                 changes.push(Change::Audit(event));
                 account
             }
-            (TicketPurpose::Account(name), Some(account)) if *name == self.name && !account.disabled => {
+            (TicketPurpose::Account(name), Some(account))
+                if *name == self.name
+                    && !account.disabled
+                    && account.tickets.iter().any(|open| open.id == self.ticket) =>
+            {
                 account.clone()
             }
             (TicketPurpose::Account(_), _) => return refuse(NotRedeemed::NoTicket),
@@ -157,6 +179,7 @@ impl Rule for Redeem {
         });
         end_sessions(&mut account, None, Reason::ByOwner, &self.origin, &mut changes);
         end_attempts(&mut account, &mut changes);
+        end_tickets(&mut account, &mut changes);
         let event = Event::about(Act::TicketRedeem, Ending::Success, &self.name, &self.origin);
         changes.push(Change::Audit(event));
         let mut signed_in = open_session(

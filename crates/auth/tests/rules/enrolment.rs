@@ -3,6 +3,7 @@
 use countersign_auth::command::SignedIn;
 use countersign_auth::command::code::Verified;
 use countersign_auth::command::enrol::{Confirm, Denied, Enrolment, Remove};
+use countersign_auth::command::operator::Vouch;
 use countersign_auth::event::{Act, Reason};
 use countersign_auth::name::Name;
 use countersign_auth::record::{Key, NoticeKind};
@@ -344,5 +345,41 @@ fn backup_code_that_proves_a_change_is_replaced_and_the_new_one_is_shown() {
         installation
             .notices(&alice.name)
             .contains(&NoticeKind::BackupCodeUsed)
+    );
+}
+
+#[test]
+fn operator_vouches_for_nothing_that_was_begun_before() {
+    let mut installation = Installation::new();
+    let alice = installation.newcomer("alice");
+    let thief = installation.first_session(&alice, &origin("198.51.100.1"));
+    let begun = granted(installation.begin_enrolment(asker(&thief, ""))).given;
+    let vouch = Vouch {
+        name: alice.clone(),
+        label: String::new(),
+        origin: origin("operator"),
+    };
+    let vouched = installation.submit(&vouch).expect("there is room");
+    assert_eq!(vouched.backup_codes.len(), 10, "they are the owner's own");
+    let confirmed = confirm(&mut installation, &thief, &begun, 0);
+    assert_eq!(confirmed, Err(Denied::NoSession));
+    assert_eq!(installation.account(&alice).sessions, []);
+}
+
+#[test]
+fn first_factor_ends_every_session_that_was_opened_without_one() {
+    let mut installation = Installation::new();
+    let alice = installation.newcomer("alice");
+    let thief = installation.first_session(&alice, &origin("198.51.100.1"));
+    let owner = installation.first_session(&alice, &origin(HOME));
+    let begun = granted(installation.begin_enrolment(asker(&owner, ""))).given;
+    let confirmed = confirm(&mut installation, &owner, &begun, 0).expect("the code is right");
+    let account = installation.account(&alice);
+    let open: Vec<_> = account.sessions.iter().map(|open| open.id).collect();
+    assert_eq!(open, [confirmed.session.digest()]);
+    assert!(
+        !installation
+            .records
+            .contains_key(&Key::Session(thief.session.digest()))
     );
 }

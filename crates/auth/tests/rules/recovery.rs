@@ -61,6 +61,33 @@ fn redeem(ticket: &Token, text: &str, administrator_exists: bool) -> Redeem {
 }
 
 #[test]
+fn newer_ticket_voids_the_older_and_a_used_or_disabled_account_leaves_none() {
+    let manage = |installation: &mut Installation, action| {
+        let rule = Manage {
+            name: name("alice"),
+            action,
+            origin: origin("operator"),
+        };
+        installation.submit(&rule)
+    };
+    let reset = |installation: &mut Installation| match manage(installation, Action::Reset) {
+        Managed::Ticket(ticket, _) => ticket,
+        other => panic!("no ticket: {other:?}"),
+    };
+    let (mut installation, ..) = with_session();
+    let (first, second) = (reset(&mut installation), reset(&mut installation));
+    let refused = Err(NotRedeemed::NoTicket);
+    let redeemed = installation.submit(&redeem(&first, "alice", true));
+    assert_eq!(redeemed, refused, "a newer one was issued");
+    assert!(installation.submit(&redeem(&second, "alice", true)).is_ok());
+    let third = reset(&mut installation);
+    assert_eq!(manage(&mut installation, Action::Disable), Managed::Done);
+    assert_eq!(manage(&mut installation, Action::Enable), Managed::Done);
+    let redeemed = installation.submit(&redeem(&third, "alice", true));
+    assert_eq!(redeemed, refused, "the account was disabled meanwhile");
+}
+
+#[test]
 fn every_backup_code_signs_in_once_and_a_new_one_takes_its_place() {
     let (mut installation, alice, _) = with_session();
     assert_eq!(alice.backup_codes.len(), 10);

@@ -101,7 +101,7 @@ fn challenge_that_outlived_the_disabling_of_its_account_opens_nothing() {
     let mut disabled = installation.account(&alice.name).clone();
     disabled.disabled = true;
     let key = Key::Account(alice.name.clone());
-    installation.records.insert(key, Record::Account(disabled));
+    installation.records.insert(key, Record::Account(disabled.into()));
     let code = alice.code(installation.now, 0);
     assert_eq!(
         installation.verify(&challenge, &code, &origin(HOME)),

@@ -50,6 +50,8 @@ const MEMORY_KIB_MAX: u32 = 256 * 1024;
 const PASSES_MAX: u32 = 16;
 /// Computations that strangers may have waiting, per thread.
 const WAITING_PER_THREAD_MAX: usize = 16;
+/// Computations for known sources after which a stranger's is due: nobody who is known can shut the others out.
+const KNOWN_IN_A_ROW_MAX: u32 = 3;
 /// Computations that known sources may have waiting besides.
 const KNOWN_WAITING_MAX: usize = 16;
 
@@ -81,7 +83,22 @@ struct Shared {
 struct Lanes {
     known: VecDeque<Task>,
     strangers: VecDeque<Task>,
+    /// Tasks of the known lane since the last of a stranger's.
+    known_in_a_row: u32,
     closed: bool,
+}
+
+impl Lanes {
+    /// The next task: a known source's, but after three of these in a row a stranger's.
+    fn pop(&mut self) -> Option<Task> {
+        let is_strangers_turn = self.known_in_a_row >= KNOWN_IN_A_ROW_MAX && !self.strangers.is_empty();
+        if !is_strangers_turn && let Some(task) = self.known.pop_front() {
+            self.known_in_a_row += 1;
+            return Some(task);
+        }
+        self.known_in_a_row = 0;
+        self.strangers.pop_front()
+    }
 }
 
 enum Task {
@@ -268,7 +285,7 @@ impl Hashing {
     fn next(&self) -> Option<Task> {
         let mut lanes = self.lanes();
         loop {
-            let task = lanes.known.pop_front().or_else(|| lanes.strangers.pop_front());
+            let task = lanes.pop();
             if task.is_some() || lanes.closed {
                 return task;
             }
@@ -417,4 +434,30 @@ fn is_of_cost(stored: &PasswordHash, cost: Cost) -> bool {
     params.is_some_and(|params| {
         params.m_cost() == cost.memory_kib && params.t_cost() == cost.passes && params.p_cost() == 1
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(byte: u8) -> Task {
+        Task::Hash {
+            password: Zeroizing::default(),
+            salt: [byte; 16],
+            answer: oneshot::channel().0,
+        }
+    }
+
+    #[test]
+    fn known_sources_go_first_and_every_fourth_computation_is_a_strangers() {
+        let mut lanes = Lanes::default();
+        lanes.known.extend((0..8).map(|_| task(1)));
+        lanes.strangers.extend((0..2).map(|_| task(2)));
+        let order: Vec<u8> = std::iter::from_fn(|| lanes.pop())
+            .map(|task| match task {
+                Task::Hash { salt, .. } | Task::Check { salt, .. } => salt[0],
+            })
+            .collect();
+        assert_eq!(order, [1, 1, 1, 2, 1, 1, 1, 2, 1, 1]);
+    }
 }

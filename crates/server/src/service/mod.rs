@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
 
 use countersign_auth::command::{code, enrol, password, session, ticket, upkeep};
+use countersign_auth::credential::class_of;
 use countersign_auth::event::{Act, Event, Origin, Reason};
 use countersign_auth::id::{Digest, Token};
 use countersign_auth::name::{Name, NameError};
@@ -261,6 +262,16 @@ impl Service {
         self.refusals.count(act, reason, origin);
     }
 
+    /// Counts a denial that changed nothing, for the audit; one that did is in the audit already.
+    fn note_denied(&self, act: Act, denied: Option<&enrol::Denied>, origin: &Origin) {
+        let reason = match denied {
+            Some(enrol::Denied::Throttled { .. }) => Reason::Throttled,
+            Some(enrol::Denied::Malformed) => Reason::Malformed,
+            _ => return,
+        };
+        self.note_refusal(act, reason, origin);
+    }
+
     /// First factor: asks what to check, hashes outside of every lock, and hands the result to the committer.
     ///
     /// # Errors
@@ -436,9 +447,10 @@ impl Service {
     pub async fn view(&self, name: &Name) -> Result<Option<View>, Failure> {
         let now = self.clock.now().map_err(Failure::Clock)?;
         let (name, policy) = (name.clone(), self.policy.clone());
-        let activity = self.activity.clone();
+        // A copy: whoever checks a session meanwhile must not wait for the disk.
+        let activity = lock(&self.activity).clone();
         let keys = self.ring();
-        self.read(move |store| read_view(&name, now, &policy, &lock(&activity), &keys, store))
+        self.read(move |store| read_view(&name, now, &policy, &activity, &keys, store))
             .await
     }
 
@@ -505,11 +517,14 @@ impl Service {
         code: &str,
         origin: &Origin,
     ) -> Result<Granted<enrol::Enrolment>, Failure> {
-        self.submit(enrol::Begin {
-            asker: asker(live, code, origin),
-            label: label.to_owned(),
-        })
-        .await
+        let outcome = self
+            .submit(enrol::Begin {
+                asker: asker(live, code, origin),
+                label: label.to_owned(),
+            })
+            .await?;
+        self.note_denied(Act::FactorAdd, outcome.as_ref().err(), origin);
+        Ok(outcome)
     }
 
     /// Confirms the pending factor by a code of it.
@@ -522,10 +537,13 @@ impl Service {
         code: &str,
         origin: &Origin,
     ) -> Result<Result<countersign_auth::command::SignedIn, enrol::Denied>, Failure> {
-        self.submit(enrol::Confirm {
-            asker: asker(live, code, origin),
-        })
-        .await
+        let outcome = self
+            .submit(enrol::Confirm {
+                asker: asker(live, code, origin),
+            })
+            .await?;
+        self.note_denied(Act::FactorConfirm, outcome.as_ref().err(), origin);
+        Ok(outcome)
     }
 
     /// Removes a factor.
@@ -539,11 +557,14 @@ impl Service {
         code: &str,
         origin: &Origin,
     ) -> Result<Granted<()>, Failure> {
-        self.submit(enrol::Remove {
-            asker: asker(live, code, origin),
-            factor: factor.to_owned(),
-        })
-        .await
+        let outcome = self
+            .submit(enrol::Remove {
+                asker: asker(live, code, origin),
+                factor: factor.to_owned(),
+            })
+            .await?;
+        self.note_denied(Act::FactorRemove, outcome.as_ref().err(), origin);
+        Ok(outcome)
     }
 
     /// Replaces all backup codes.
@@ -556,10 +577,13 @@ impl Service {
         code: &str,
         origin: &Origin,
     ) -> Result<Granted<Vec<Zeroizing<String>>>, Failure> {
-        self.submit(enrol::ReplaceBackupCodes {
-            asker: asker(live, code, origin),
-        })
-        .await
+        let outcome = self
+            .submit(enrol::ReplaceBackupCodes {
+                asker: asker(live, code, origin),
+            })
+            .await?;
+        self.note_denied(Act::BackupCodesReplace, outcome.as_ref().err(), origin);
+        Ok(outcome)
     }
 
     /// Sets a new password from within a session.
@@ -580,6 +604,11 @@ impl Service {
             countersign_auth::credential::password::acceptable(&prepared, &name, &self.policy)
         {
             return Ok(Err(problem));
+        }
+        // No hash is computed for what can't be a code; a session of two factors owes one.
+        if live.session.level == Level::Two && class_of(code).is_none() {
+            self.note_refusal(Act::PasswordChange, Reason::Malformed, origin);
+            return Ok(Ok(password::Replaced::Malformed));
         }
         let checked = match self.check_password(&name, current, origin).await? {
             Ok(checked) => checked,
@@ -740,7 +769,7 @@ fn read_view(
     }
     let failures = account.failures + u64::from(operator::failures_since_sign_in(name, keys, store)?);
     Ok(Some(View {
-        account,
+        account: *account,
         sessions,
         notices,
         failures,

@@ -29,9 +29,19 @@ impl Service {
     /// # Errors
     /// [`Failure`].
     pub async fn every_minute(&self) -> Result<Checkpoint, Failure> {
-        self.note(self.refusals.drain()).await?;
+        self.write_refusals().await?;
         self.sweep().await?;
         self.checkpoint().await
+    }
+
+    /// Audits what was refused since the last time; what can't be written now is kept for the next.
+    async fn write_refusals(&self) -> Result<(), Failure> {
+        let counted = self.refusals.take();
+        let written = self.note(counted.events()).await;
+        if written.is_err() {
+            self.refusals.take_back(counted);
+        }
+        written
     }
 
     /// What is due at the stop: nothing that was counted or seen is lost.
@@ -40,7 +50,7 @@ impl Service {
     /// [`Failure`].
     pub async fn wind_up(&self) -> Result<Checkpoint, Failure> {
         self.write_activity().await?;
-        self.note(self.refusals.drain()).await?;
+        self.write_refusals().await?;
         let checkpoint = self.checkpoint().await;
         self.hashing.close();
         checkpoint

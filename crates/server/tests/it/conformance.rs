@@ -19,7 +19,7 @@ fn account(name: &str, sign_ins: u64) -> (Key, Record) {
     let name = Name::from_ascii(name).expect("a name");
     let mut account = Account::new(name.clone(), UnixSeconds(1));
     account.sign_ins = sign_ins;
-    (Key::Account(name), Record::Account(account))
+    (Key::Account(name), Record::Account(Box::new(account)))
 }
 
 fn challenge(token: &str, expires_at: u64) -> (Key, Record) {

@@ -1,7 +1,7 @@
 //! Connections: accepted, wrapped in TLS, bounded in number and time, drained at the stop.
 //!
-//! Knows: sockets and time-outs. Must never know: routes. A client that is slow in its handshake, its headers
-//! or its body holds one place of many, and not for long.
+//! Knows: sockets and time-outs. Must never know: routes. A client that is slow in its handshake, its headers,
+//! its body or in reading an answer holds one place of many, and not for long.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use super::asked::{Peer, RequestId};
+use super::patient::Patient;
 
 /// Connections open at once.
 const CONNECTIONS_MAX: usize = 8192;
@@ -30,6 +31,8 @@ const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 const HEADER_TIME_MAX: Duration = Duration::from_secs(10);
 /// Time for a request as a whole.
 pub(super) const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
+/// Time for which a client may leave an answer unread.
+const WRITE_TIME_MAX: Duration = Duration::from_secs(15);
 /// Time that open requests get to finish at the stop.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);
 /// Most bytes of request line and headers.
@@ -44,15 +47,20 @@ pub async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, router: Rout
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let open = TaskTracker::new();
     loop {
-        let Ok(place) = places.clone().acquire_owned().await else {
-            break;
+        let accepted = async {
+            let place = places.clone().acquire_owned().await;
+            let place = place.expect("the places are never closed");
+            listener
+                .accept()
+                .await
+                .map(|(socket, peer)| (socket, peer, place))
         };
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
-            accepted = listener.accept() => accepted,
+            accepted = accepted => accepted,
         };
         match accepted {
-            Ok((socket, peer)) => {
+            Ok((socket, peer, place)) => {
                 open.spawn(connection(
                     socket,
                     peer,
@@ -112,6 +120,7 @@ where
         .max_buf_size(HEADER_BYTES_MAX)
         .max_headers(HEADERS_MAX)
         .keep_alive(true);
+    let stream = Patient::new(stream, WRITE_TIME_MAX);
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), answer));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

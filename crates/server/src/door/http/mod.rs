@@ -26,6 +26,7 @@ mod health;
 pub mod listen;
 mod openapi;
 mod pages;
+mod patient;
 mod sessions;
 mod sign_in;
 
