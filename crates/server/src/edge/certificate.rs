@@ -200,17 +200,22 @@ impl Authority {
     }
 }
 
-/// SHA-256 over the first certificate of a PEM text, in hexadecimal.
+/// SHA-256 over the last certificate of a PEM text, in hexadecimal: of a chain, the one nearest to the root, which
+/// is also the one that a client sees last and can pin.
 ///
 /// # Errors
 /// [`io::ErrorKind::InvalidData`].
 pub fn fingerprint_of(pem: &str) -> io::Result<String> {
-    let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(invalid)?;
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &certificate);
+    let certificates = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>();
+    let certificates = certificates.map_err(invalid)?;
+    let certificate = certificates
+        .last()
+        .ok_or_else(|| invalid("it holds no certificate"))?;
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, certificate);
     Ok(hex(digest.as_ref()))
 }
 
-/// SHA-256 over the first certificate of a PEM file, in hexadecimal.
+/// The same of a PEM file.
 ///
 /// # Errors
 /// That of the operating system, or [`io::ErrorKind::InvalidData`].
@@ -246,4 +251,23 @@ fn serial(entropy: &mut dyn Entropy) -> SerialNumber {
 
 fn invalid(error: impl std::fmt::Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fingerprint_of_a_chain_is_that_of_its_last_certificate() {
+        let pem = || {
+            let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key");
+            let made = authority_params().self_signed(&key);
+            made.expect("a certificate").pem()
+        };
+        let (leaf, authority) = (pem(), pem());
+        let chain = fingerprint_of(&format!("{leaf}{authority}")).expect("two certificates");
+        assert_eq!(chain, fingerprint_of(&authority).expect("one certificate"));
+        assert_ne!(chain, fingerprint_of(&leaf).expect("one certificate"));
+        assert!(fingerprint_of("nothing").is_err());
+    }
 }
