@@ -6,6 +6,7 @@
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
+use core::fmt;
 
 use countersign_core::limit::Room;
 use zeroize::Zeroizing;
@@ -30,7 +31,10 @@ use crate::snapshot::Snapshot;
 use crate::throttle::{self, Charged, Gate, Source};
 
 /// A session that was just opened; its token is shown once.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// # Security
+/// Debug prints nothing that opens anything.
+#[derive(Clone, PartialEq)]
 pub struct SignedIn {
     /// Whose session it is.
     pub name: Name,
@@ -48,8 +52,17 @@ pub struct SignedIn {
     pub must_enrol: bool,
 }
 
+impl fmt::Debug for SignedIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignedIn")
+            .field("name", &self.name)
+            .field("level", &self.level)
+            .field("must_enrol", &self.must_enrol)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What the proof of a code came to, for every rule that asks for one.
-#[derive(Debug, PartialEq)]
 pub(crate) enum Proof {
     Accepted {
         method: &'static str,

@@ -243,7 +243,7 @@ impl Finish {
 ///
 /// Every other session ends, every challenge dies, every known browser is forgotten, and the asking session
 /// gets a new token.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Replace {
     /// The session that asks.
     pub session: Digest,

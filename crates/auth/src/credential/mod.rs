@@ -5,6 +5,7 @@
 //! [`Credential::provider`].
 
 use alloc::string::String;
+use core::fmt;
 
 use countersign_core::time::UnixSeconds;
 use serde::{Deserialize, Serialize};
@@ -115,10 +116,19 @@ pub enum CodeVerdict {
 }
 
 /// What came with an accepted code.
-#[derive(Debug, Default, PartialEq, Eq)]
+///
+/// # Security
+/// Debug prints nothing of it.
+#[derive(Default, PartialEq, Eq)]
 pub struct Accepted {
     /// A code issued in place of the one just used up, to be shown once.
     pub replacement: Option<Zeroizing<String>>,
+}
+
+impl fmt::Debug for Accepted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Accepted(…)")
+    }
 }
 
 /// One kind of second factor.

@@ -414,3 +414,15 @@ fn password_set_by_a_ticket_ends_all_that_was_open() {
             .contains(&NoticeKind::PasswordChanged)
     );
 }
+
+#[test]
+fn no_code_is_printed_with_what_it_came_with() {
+    let (mut installation, alice, session) = with_session();
+    let challenge = installation.challenge(&alice.name, &origin(HOME));
+    let verified = installation.verify(&challenge, &alice.backup_codes[0], &origin(HOME));
+    let printed = format!("{verified:?} {session:?}");
+    let session = signed_in(verified);
+    let replacement = session.replacement_code.expect("a new code is shown");
+    assert!(!printed.contains(replacement.as_str()), "{printed}");
+    assert!(printed.contains("alice"), "{printed}");
+}
