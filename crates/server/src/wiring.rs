@@ -27,6 +27,7 @@ use crate::edge::certificate::{self, Authority, Served};
 use crate::edge::clock::SystemClock;
 use crate::edge::entropy::SystemEntropy;
 use crate::edge::folder::{Folder, Lock, read_optional, write_private};
+use crate::edge::host;
 use crate::edge::ring::{self, RingFile};
 use crate::service::audit::Checkpoint;
 use crate::service::clock::{Clock, ClockGuard};
@@ -290,7 +291,8 @@ pub async fn serve(plan: Plan, stop: CancellationToken, ready: impl FnOnce(&Read
     } else {
         routes
     };
-    http::listen::serve(listener, secured.acceptor(), routes, stop).await;
+    let places = http::listen::places(host::raise_open_files());
+    http::listen::serve(listener, places, secured.acceptor(), routes, stop).await;
     let _ = tokio::join!(upkeep, control);
     service
         .note(vec![server_event(Act::ServerStop)])

@@ -43,7 +43,14 @@ pub async fn serve(listener: UnixListener, own_uid: u32, operator: Arc<Operator>
             () = stop.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
-        let Ok((stream, _)) = accepted else { continue };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "a control connection could not be accepted");
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                continue;
+            }
+        };
         let uid = stream.peer_cred().map(|peer| peer.uid());
         match uid {
             Ok(uid) if uid == own_uid || uid == 0 => {

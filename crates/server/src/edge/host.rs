@@ -1,6 +1,8 @@
-//! The machine's own names.
+//! The machine's own names and limits.
 //!
-//! Knows: the host name. Must never know: what is done with it.
+//! Knows: the host name, the open files of a process. Must never know: what is done with them.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The names this machine is reached by: localhost, loopback, its host name and that name on the local link.
 pub fn names() -> Vec<String> {
@@ -16,4 +18,17 @@ pub fn names() -> Vec<String> {
         names.push(host);
     }
     names
+}
+
+/// Asks for as many open files as the machine allows this process: each connection is one. Says how many it is.
+pub fn raise_open_files() -> Option<u64> {
+    let limits = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limits.maximum,
+        ..limits
+    };
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limits.maximum,
+        Err(_) => limits.current,
+    }
 }

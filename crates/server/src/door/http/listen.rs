@@ -25,6 +25,8 @@ use super::patient::Patient;
 
 /// Connections open at once.
 const CONNECTIONS_MAX: usize = 8192;
+/// Files that connections leave to everything else.
+const FILES_KEPT: usize = 256;
 /// Time for a TLS handshake.
 const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 /// Time for the headers of a request, and for the silence before it.
@@ -42,9 +44,22 @@ const HEADERS_MAX: usize = 64;
 
 static REQUESTS: AtomicU64 = AtomicU64::new(1);
 
+/// Connections that may be open at once in a process that may have so many files open: the rest is for the
+/// store and its readers.
+pub fn places(open_files: Option<u64>) -> usize {
+    let files = open_files.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX));
+    files.saturating_sub(FILES_KEPT).clamp(1, CONNECTIONS_MAX)
+}
+
 /// Serves until told to stop, then lets open requests finish.
-pub async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router, stop: CancellationToken) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+pub async fn serve(
+    listener: TcpListener,
+    places: usize,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    stop: CancellationToken,
+) {
+    let places = Arc::new(Semaphore::new(places));
     let open = TaskTracker::new();
     loop {
         let accepted = async {
@@ -131,5 +146,18 @@ where
     };
     if let Err(error) = ended {
         tracing::debug!(%peer, %error, "connection ended");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_files_to_the_store() {
+        assert_eq!(places(None), CONNECTIONS_MAX);
+        assert_eq!(places(Some(1 << 20)), CONNECTIONS_MAX);
+        assert_eq!(places(Some(1024)), 768);
+        assert_eq!(places(Some(64)), 1);
     }
 }
