@@ -14,6 +14,7 @@ mod pages;
 mod races;
 mod settings;
 mod sign_in;
+#[cfg(not(debug_assertions))]
 mod timing;
 mod tools;
 mod world;

@@ -1,6 +1,6 @@
 //! What a clock could tell a stranger, and what a flood of guesses costs everybody else.
 //!
-//! These measure the machine as well, so only `cargo xtask soak timing` runs them, alone and in a release build.
+//! These measure the machine as well: only a release build has them, and only `cargo xtask soak timing` runs them.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
