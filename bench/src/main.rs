@@ -2,7 +2,7 @@
 //!
 //! Each figure is CPU time where work is compared, wall time where a disk is; medians of several rounds in
 //! turn, so that a machine that changes its speed changes it for all. `cargo xtask bench` runs it and keeps
-//! docs/measurements/bench.json.
+//! docs/measurements/bench.json, with when, where and from which code.
 
 mod otp;
 mod passwords;

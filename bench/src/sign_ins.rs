@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use countersign_auth::command::password::{Checked, Finish, Finished};
-use countersign_auth::command::{code, operator};
+use countersign_auth::command::{Onward, code, operator};
 use countersign_auth::event::{Door, Origin};
 use countersign_auth::name::Name;
 use countersign_auth::policy::Policy;
@@ -198,7 +198,8 @@ async fn sign_in(service: &Service, person: &Person, now: UnixSeconds) {
         origin: origin(),
         checked,
     };
-    let Finished::CodeDue { challenge, .. } = service.submit(finish).await.expect("the store works") else {
+    let next = service.submit(finish).await.expect("the store works");
+    let Finished::Onward(Onward::CodeDue { challenge, .. }) = next else {
         panic!("the password is right")
     };
     let rule = code::Verify {

@@ -34,7 +34,7 @@ usage: cargo xtask COMMAND
       --strict    a check that cannot run is a failure (CI=true means --install --strict)
   tidy                                           check the shape of the tree
   soak [NAME] [--seed N] [--seconds N]           run the long checks, write docs/measurements/NAME.json
-  bench                                          run the measurements of bench/
+  bench                                          measure beside the peers, write docs/measurements/bench.json
 ";
 
 /// Where the work happens.
@@ -98,8 +98,13 @@ fn bench(workshop: &Workshop) -> Result<(), String> {
     if !folder.join("Cargo.toml").is_file() {
         return Err("bench/ has no Cargo.toml, so there is nothing to measure".to_owned());
     }
-    Task::cargo(&["run", "--release"])
+    let figures = workshop.target.join("bench.json");
+    Task::cargo(&["run", "--release", "--", &figures.to_string_lossy()])
         .inside(folder)
         .run(workshop)?
-        .success("the measurement failed")
+        .success("the measurement failed")?;
+    let told = std::fs::read(&figures).map_err(|error| format!("{}: {error}", figures.display()))?;
+    let numbers = serde_json::from_slice(&told).map_err(|error| format!("{}: {error}", figures.display()))?;
+    println!("wrote {}", soak::write("bench", None, numbers, workshop)?);
+    Ok(())
 }

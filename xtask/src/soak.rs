@@ -45,7 +45,8 @@ struct Soak {
     run: fn(&Workshop, &Options) -> Result<Numbers, Fault>,
 }
 
-type Numbers = BTreeMap<String, Value>;
+/// What was measured, by name.
+pub(crate) type Numbers = BTreeMap<String, Value>;
 
 enum Fault {
     Skipped(String),
@@ -135,7 +136,10 @@ pub(crate) fn run(workshop: &Workshop, options: &Options) -> Result<(), String> 
     {
         println!("=== {} with seed {}", soak.name, options.seed);
         match (soak.run)(workshop, options) {
-            Ok(numbers) => println!("wrote {}", write(soak.name, options.seed, numbers, workshop)?),
+            Ok(numbers) => println!(
+                "wrote {}",
+                write(soak.name, Some(options.seed), numbers, workshop)?
+            ),
             Err(Fault::Skipped(reason)) => println!("skipped {}: {reason}", soak.name),
             Err(Fault::Failed(reason)) => failures.push(format!("failed {}: {reason}", soak.name)),
         }
@@ -147,20 +151,28 @@ pub(crate) fn run(workshop: &Workshop, options: &Options) -> Result<(), String> 
     }
 }
 
-fn write(name: &str, seed: u64, numbers: Numbers, workshop: &Workshop) -> Result<String, String> {
+/// Writes what was measured, with when, where and from which code; answers the file's path.
+pub(crate) fn write(
+    name: &str,
+    seed: Option<u64>,
+    numbers: Numbers,
+    workshop: &Workshop,
+) -> Result<String, String> {
     let ask = |program: &str, arguments: &[&str]| {
         let answer = Task::new(program, arguments).ask(workshop)?;
         answer.success(program)?;
         Ok::<String, String>(answer.output.trim().to_owned())
     };
-    let measurement = json!({
+    let mut measurement = json!({
         "name": name,
         "date": ask("date", &["-u", "+%Y-%m-%dT%H:%M:%SZ"])?,
         "commit": ask("git", &["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"])?,
         "processor": processor(),
-        "seed": seed,
         "numbers": numbers,
     });
+    if let Some(seed) = seed {
+        measurement["seed"] = seed.into();
+    }
     let folder = workshop.root.join("docs/measurements");
     let path = folder.join(format!("{name}.json"));
     let text = format!("{measurement:#}\n");

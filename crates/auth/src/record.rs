@@ -30,6 +30,8 @@ pub enum Key {
     Browser(Digest),
     /// A set-up, invitation or recovery ticket by its token's digest.
     Ticket(Digest),
+    /// Who administered first; there is one such record or none.
+    Founder,
     /// One bucket of the throttle's table.
     Bucket(u16),
     /// A notice to an account's owner: a row of the outbox until it is delivered, a line on their page until
@@ -50,6 +52,8 @@ pub enum Record {
     Browser(Browser),
     /// See [`Ticket`].
     Ticket(Ticket),
+    /// See [`Founder`].
+    Founder(Founder),
     /// See [`Bucket`].
     Bucket(Bucket),
     /// See [`Notice`].
@@ -60,7 +64,7 @@ impl Record {
     /// When the record is of no more use and may be swept away.
     pub fn expires_at(&self) -> Option<UnixSeconds> {
         match self {
-            Record::Account(_) | Record::Bucket(_) => None,
+            Record::Account(_) | Record::Founder(_) | Record::Bucket(_) => None,
             Record::Challenge(challenge) => Some(challenge.expires_at),
             Record::Session(session) => Some(session.expires_at),
             Record::Browser(browser) => Some(browser.expires_at),
@@ -238,6 +242,8 @@ pub struct Browser {
 pub struct Ticket {
     /// What it is for.
     pub purpose: TicketPurpose,
+    /// When it was issued.
+    pub created_at: UnixSeconds,
     /// When it ends by itself.
     pub expires_at: UnixSeconds,
 }
@@ -246,11 +252,18 @@ pub struct Ticket {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TicketPurpose {
-    /// Make the first administrator. Void once an administrator exists.
+    /// Make the first administrator. Void once there is a [`Founder`].
     FirstAdministrator,
     /// Set the password of an existing account: an invitation, or a reset that an operator began but never
     /// chooses.
     Account(Name),
+}
+
+/// Who administered first. Whoever would be the first reads and writes this record, so that of two only one is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Founder {
+    /// The account's name.
+    pub name: Name,
 }
 
 /// One bucket of the throttle's fixed table; see [`crate::throttle`].

@@ -48,8 +48,19 @@ pub enum SessionVerdict {
     },
     /// Nothing happened in it for too long.
     Idle,
-    /// Its absolute lifetime is over.
+    /// Its absolute lifetime is over, or it is dated after now.
     Expired,
+}
+
+/// Seconds by which something may be dated after now: what clocks of nodes that share a store may differ by.
+const AHEAD_S_MAX: u64 = 60;
+
+/// Whether what was opened at one time and ends at another is open now.
+///
+/// *Security*: what is dated after now was opened while the clock was ahead; once an operator has put the clock
+/// right, it is over, and does not live on until that time comes.
+pub fn is_open(created_at: UnixSeconds, expires_at: UnixSeconds, now: UnixSeconds) -> bool {
+    created_at.since(now) <= AHEAD_S_MAX && now < expires_at
 }
 
 /// Judges a session at a moment; `last_seen` is the newest activity known, stored or in memory.
@@ -59,7 +70,7 @@ pub fn judge(session: &Session, last_seen: UnixSeconds, now: UnixSeconds, policy
     let idle_at = last_seen
         .max(session.last_seen)
         .plus(u64::from(policy.session_idle_s));
-    if now >= session.expires_at {
+    if !is_open(session.created_at, session.expires_at, now) {
         SessionVerdict::Expired
     } else if now >= idle_at {
         SessionVerdict::Idle

@@ -67,25 +67,36 @@ impl Budget {
         }
         failures
             .iter()
-            .take_while(|at| now.since(**at) >= u64::from(self.window_s))
+            .take_while(|at| now.since(**at) >= u64::from(self.window_s) || self.is_misdated(**at, now))
             .count()
     }
 
     /// Seconds this budget stays locked, or `None` when it is open.
     ///
     /// `forgotten` is applied before each charge, so reaching `failures_max` entries means they lie in one window.
-    /// A failure that lies in the future (the clock was set back) counts as having happened now.
+    /// A failure that lies in the future (the clock was set back) counts as having happened now, unless it is
+    /// misdated.
     fn locked_for_s(&self, failures: &[UnixSeconds], now: UnixSeconds) -> Option<u32> {
         if failures.len() < usize::from(self.failures_max) {
             return None;
         }
-        let since_last = failures.last().map_or(u64::MAX, |last| now.since(*last));
+        let served = |last: UnixSeconds| match self.is_misdated(last, now) {
+            true => u64::MAX,
+            false => now.since(last),
+        };
+        let since_last = failures.last().map_or(u64::MAX, |last| served(*last));
         let lockout = u64::from(self.lockout_s);
         (since_last < lockout).then(|| {
             u32::try_from(lockout - since_last)
                 .unwrap_or(self.lockout_s)
                 .max(1)
         })
+    }
+
+    /// Whether a failure lies further ahead than a lock lasts: it was counted under a clock that was wrong and
+    /// has been put right, and would otherwise keep the budget closed until that time comes.
+    fn is_misdated(&self, at: UnixSeconds, now: UnixSeconds) -> bool {
+        at.since(now) > u64::from(self.lockout_s)
     }
 }
 
@@ -137,11 +148,15 @@ mod tests {
     }
 
     #[test]
-    fn clock_set_back_keeps_the_budget_closed() {
-        assert_eq!(
-            FIVE.room(&at(&[5000; 5]), UnixSeconds(100)),
-            Room::Closed { retry_after_s: 300 }
-        );
+    fn clock_set_back_keeps_the_budget_closed_for_one_lock_more_and_not_for_ever() {
+        let failures = at(&[5000; 5]);
+        let closed = Room::Closed { retry_after_s: 300 };
+        assert_eq!(FIVE.room(&failures, UnixSeconds(4999)), closed);
+        assert_eq!(FIVE.room(&failures, UnixSeconds(4700)), closed);
+        assert_eq!(FIVE.room(&failures, UnixSeconds(4699)), Room::Open);
+        assert_eq!(FIVE.forgotten(&failures, UnixSeconds(4699)), 5);
+        assert_eq!(FIVE.forgotten(&at(&[5000, 5000, 4650]), UnixSeconds(4690)), 2);
+        assert_eq!(FIVE.forgotten(&at(&[4950, 4650]), UnixSeconds(4690)), 0);
     }
 
     #[test]

@@ -26,7 +26,7 @@ use crate::door::{control, http};
 use crate::edge::certificate::{self, Authority, Served};
 use crate::edge::clock::SystemClock;
 use crate::edge::entropy::SystemEntropy;
-use crate::edge::folder::{Folder, Lock, read_optional, write_private};
+use crate::edge::folder::{Folder, Lock, is_readable_by_others, read_optional, write_private};
 use crate::edge::host;
 use crate::edge::ring::{self, RingFile};
 use crate::service::audit::Checkpoint;
@@ -35,7 +35,7 @@ use crate::service::hashing::Hashing;
 use crate::service::operator::{Operator, Ticket};
 use crate::service::{Parts, Service};
 use crate::store::sqlite::Sqlite;
-use crate::store::{NOTE_HIGH_WATER, NOTE_RING, Store, StoreError};
+use crate::store::{NOTE_HIGH_WATER, NOTE_RING, NOTE_SEALING_KEY, Store, StoreError};
 
 /// Why an installation can't be opened or served.
 #[derive(Debug)]
@@ -51,6 +51,8 @@ pub enum OpenError {
     Ring(ring::RingError),
     /// The key ring is not the one the database was written with.
     OtherRing(PathBuf),
+    /// The key ring is a copy from before this sealing key was added.
+    OlderRing(PathBuf, String),
     /// The store can't be used.
     Store(StoreError),
     /// The service could not do what a start takes.
@@ -75,6 +77,12 @@ impl fmt::Display for OpenError {
             OpenError::OtherRing(path) => write!(
                 f,
                 "the key ring at {} is not the one this database was written with; restore the ring that belongs to it",
+                path.display()
+            ),
+            OpenError::OlderRing(path, id) => write!(
+                f,
+                "the key ring at {} lacks the key {id}, under which this database's newest secrets are sealed; \
+                 restore the newest copy of the ring",
                 path.display()
             ),
             OpenError::Store(error) => error.fmt(f),
@@ -113,16 +121,14 @@ impl Installation {
             .ok_or(OpenError::Locked)?;
         let keys = open_ring(&folder, plan.ring())?;
         let store: Arc<dyn Store> = Arc::new(Sqlite::open(&folder.database()).map_err(OpenError::Store)?);
-        match store.note(NOTE_RING).map_err(OpenError::Store)? {
-            None => store
-                .set_note(NOTE_RING, &keys.fingerprint())
-                .map_err(OpenError::Store)?,
-            Some(known) if known != keys.fingerprint() => return Err(OpenError::OtherRing(plan.ring())),
-            Some(_) => {}
+        match belonging(&*store, &keys).map_err(OpenError::Store)? {
+            Belonging::Ours => {}
+            Belonging::Other => return Err(OpenError::OtherRing(plan.ring())),
+            Belonging::Older(id) => return Err(OpenError::OlderRing(plan.ring(), id)),
         }
         let high_water = store.note(NOTE_HIGH_WATER).map_err(OpenError::Store)?;
         let high_water = UnixSeconds(high_water.and_then(|text| text.parse().ok()).unwrap_or(0));
-        let clock = Arc::new(ClockGuard::new(Box::new(SystemClock::start()), high_water));
+        let clock = Arc::new(ClockGuard::new(Box::new(SystemClock), high_water));
         let mut drawn = [0u8; 48];
         SystemEntropy.fill(&mut drawn);
         let (salt, secret) = drawn.split_at(16);
@@ -191,16 +197,46 @@ impl Installation {
 }
 
 fn open_ring(folder: &Folder, path: PathBuf) -> Result<KeyRing, OpenError> {
-    let text = match read_optional(&path).map_err(|error| OpenError::Io("key ring", error))? {
-        Some(bytes) => zeroize::Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned()),
+    let failed = |error| OpenError::Io("key ring", error);
+    let text = match read_optional(&path).map_err(failed)? {
+        Some(bytes) => {
+            if is_readable_by_others(&path).map_err(failed)? {
+                tracing::warn!(ring = %path.display(), "the key ring can be read by others; make it its owner's alone");
+            }
+            let bytes = zeroize::Zeroizing::new(bytes);
+            zeroize::Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned())
+        }
         None if folder.database().exists() => return Err(OpenError::NoRing(path)),
         None => {
             let text = ring::draw(&mut SystemEntropy);
-            write_private(&path, text.as_bytes()).map_err(|error| OpenError::Io("key ring", error))?;
+            write_private(&path, text.as_bytes()).map_err(failed)?;
             text
         }
     };
     ring::parse(&text).map_err(OpenError::Ring)
+}
+
+/// How a key ring stands to a store.
+enum Belonging {
+    Ours,
+    Other,
+    /// It lacks the sealing key of this id.
+    Older(String),
+}
+
+/// Compares the ring with what the store notes of it, and notes what is not noted yet.
+fn belonging(store: &dyn Store, keys: &KeyRing) -> Result<Belonging, StoreError> {
+    match store.note(NOTE_RING)? {
+        None => store.set_note(NOTE_RING, &keys.fingerprint())?,
+        Some(known) if known != keys.fingerprint() => return Ok(Belonging::Other),
+        Some(_) => {}
+    }
+    match store.note(NOTE_SEALING_KEY)? {
+        Some(id) if keys.ids().all(|known| known != id) => return Ok(Belonging::Older(id)),
+        Some(id) if id == keys.current() => {}
+        _ => store.set_note(NOTE_SEALING_KEY, keys.current())?,
+    }
+    Ok(Belonging::Ours)
 }
 
 /// Writes the newest checkpoint; one that the audit no longer upholds is evidence, and is kept.
@@ -294,13 +330,11 @@ pub async fn serve(plan: Plan, stop: CancellationToken, ready: impl FnOnce(&Read
     let places = http::listen::places(host::raise_open_files());
     http::listen::serve(listener, places, secured.acceptor(), routes, stop).await;
     let _ = tokio::join!(upkeep, control);
-    service
-        .note(vec![server_event(Act::ServerStop)])
-        .await
-        .map_err(OpenError::Service)?;
+    let noted = service.note(vec![server_event(Act::ServerStop)]).await;
     drop(service);
     let _ = std::fs::remove_file(installation.folder.control());
-    installation.close().await
+    let closed = installation.close().await;
+    noted.map_err(OpenError::Service).and(closed)
 }
 
 fn server_event(act: Act) -> Event {
@@ -358,7 +392,7 @@ fn secure(plan: &Plan, folder: &Folder) -> Result<Secured, OpenError> {
             });
         }
         Tls::Own => {
-            let now = SystemClock::start().wall();
+            let now = SystemClock.wall();
             let authority =
                 Authority::open(&folder.tls(), &plan.names, now, &mut SystemEntropy).map_err(failed)?;
             (
@@ -449,7 +483,7 @@ fn refresh(
     match &plan.tls {
         Tls::Off => {}
         Tls::Own if hourly => {
-            let now = SystemClock::start().wall();
+            let now = SystemClock.wall();
             let authority = Authority::open(&folder.tls(), &plan.names, now, &mut SystemEntropy)?;
             served.swap(authority.leaf()?);
         }

@@ -15,7 +15,7 @@ use crate::event::{Act, Ending, Event, Origin, Reason};
 use crate::id::Digest;
 use crate::record::{Account, Challenge, Key, NoticeKind, Record};
 use crate::rule::{Change, Decision, Fault, Rule, World};
-use crate::session::Level;
+use crate::session::{Level, is_open};
 use crate::snapshot::Snapshot;
 use crate::throttle::{Charged, Gate};
 
@@ -54,7 +54,8 @@ impl Verify {
     /// The challenge, when it may still be answered.
     fn open_challenge<'a>(&self, seen: &'a Snapshot, world: &World<'_>) -> Option<&'a Challenge> {
         seen.challenge(self.challenge).filter(|challenge| {
-            world.now < challenge.expires_at && challenge.wrong_codes < world.policy.challenge_wrong_codes_max
+            is_open(challenge.created_at, challenge.expires_at, world.now)
+                && challenge.wrong_codes < world.policy.challenge_wrong_codes_max
         })
     }
 }

@@ -23,8 +23,8 @@ use crate::credential::{CodeVerdict, Holder, class_of};
 use crate::event::{Act, Ending, Event, Origin, Reason};
 use crate::id::{Digest, Token};
 use crate::name::Name;
-use crate::policy::{BROWSERS_MAX, SESSIONS_MAX};
-use crate::record::{Account, Browser, Key, Notice, NoticeKind, Open, Record, Session};
+use crate::policy::{BROWSERS_MAX, CHALLENGES_MAX, SESSIONS_MAX};
+use crate::record::{Account, Browser, Challenge, Founder, Key, Notice, NoticeKind, Open, Record, Session};
 use crate::rule::{Change, Fault, World};
 use crate::session::Level;
 use crate::snapshot::Snapshot;
@@ -60,6 +60,20 @@ impl fmt::Debug for SignedIn {
             .field("must_enrol", &self.must_enrol)
             .finish_non_exhaustive()
     }
+}
+
+/// What a proven password leads to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Onward {
+    /// A code is due.
+    CodeDue {
+        /// The challenge to answer.
+        challenge: Token,
+        /// Seconds it lives.
+        expires_in_s: u32,
+    },
+    /// Nothing else is due.
+    SignedIn(SignedIn),
 }
 
 /// What the proof of a code came to, for every rule that asks for one.
@@ -204,6 +218,38 @@ pub(crate) fn open_session(
         replacement_code: None,
         must_enrol: world.policy.second_factor_required && !account.has_second_factor(),
         session: token,
+    }
+}
+
+/// Opens the challenge that a code of the account answers.
+pub(crate) fn open_challenge(
+    account: &mut Account,
+    world: &mut World<'_>,
+    changes: &mut Vec<Change>,
+) -> Onward {
+    let challenge = Token::draw(world.entropy);
+    let expires_at = world.now.plus(u64::from(world.policy.challenge_s));
+    account.challenges.retain(|open| world.now < open.expires_at);
+    while account.challenges.len() >= CHALLENGES_MAX {
+        changes.push(Change::Delete(Key::Challenge(account.challenges.remove(0).id)));
+    }
+    account.challenges.push(Open {
+        id: challenge.digest(),
+        expires_at,
+    });
+    let record = Challenge {
+        account: account.name.clone(),
+        created_at: world.now,
+        expires_at,
+        wrong_codes: 0,
+    };
+    changes.push(Change::Put(
+        Key::Challenge(challenge.digest()),
+        Record::Challenge(record),
+    ));
+    Onward::CodeDue {
+        challenge,
+        expires_in_s: world.policy.challenge_s,
     }
 }
 
@@ -354,6 +400,11 @@ pub(crate) fn end_attempts(account: &mut Account, changes: &mut Vec<Change>) {
 pub(crate) fn end_tickets(account: &mut Account, changes: &mut Vec<Change>) {
     let tickets = core::mem::take(&mut account.tickets).into_iter();
     changes.extend(tickets.map(|open| Change::Delete(Key::Ticket(open.id))));
+}
+
+/// Writes down who administers first, which voids every ticket that would make somebody else the first.
+pub(crate) fn found(name: &Name) -> Change {
+    Change::Put(Key::Founder, Record::Founder(Founder { name: name.clone() }))
 }
 
 /// Stores the account as it now is.

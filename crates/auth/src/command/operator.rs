@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use zeroize::Zeroizing;
 
-use super::{end_attempts, end_sessions, end_tickets, enrol, notify, put, settle, ticket};
+use super::{end_attempts, end_sessions, end_tickets, enrol, found, notify, put, settle, ticket};
 use crate::credential::{Factor, FactorState};
 use crate::event::{Act, Ending, Event, Origin, Reason};
 use crate::id::Token;
@@ -55,7 +55,7 @@ impl Rule for Add {
     type Outcome = Result<Added, NotAdded>;
 
     fn reads(&self, _: &Snapshot, _: &World<'_>) -> Vec<Key> {
-        alloc::vec![Key::Account(self.name.clone())]
+        alloc::vec![Key::Account(self.name.clone()), Key::Founder]
     }
 
     fn decide(&self, seen: &Snapshot, world: &mut World<'_>) -> Result<Decision<Self::Outcome>, Fault> {
@@ -73,6 +73,9 @@ impl Rule for Add {
         });
         let event = |act| Event::about(act, Ending::Success, &self.name, &self.origin);
         let mut changes = alloc::vec![Change::Audit(event(Act::AccountAdd))];
+        if account.is_admin() && seen.record(&Key::Founder).is_none() {
+            changes.push(found(&self.name));
+        }
         let enrolment = self.totp.then(|| {
             let enrolment = enrol::make(&mut account, "", FactorState::Active(world.now), None, world);
             let confirmed = event(Act::FactorConfirm).because(Reason::ByOperator);

@@ -10,14 +10,14 @@ use countersign_core::limit::Room;
 use zeroize::Zeroizing;
 
 use super::{
-    Proof, SignedIn, attempt_reads, browser_text, end_attempts, end_sessions, end_tickets, know_browser,
-    note_backup_code, note_charge, notify, open_session, prove, put, settle, source,
+    Onward, Proof, SignedIn, attempt_reads, browser_text, end_attempts, end_sessions, end_tickets,
+    know_browser, note_backup_code, note_charge, notify, open_challenge, open_session, prove, put, settle,
+    source,
 };
 use crate::event::{Act, Ending, Event, Origin, Reason};
-use crate::id::{Digest, Token};
+use crate::id::Digest;
 use crate::name::Name;
-use crate::policy::CHALLENGES_MAX;
-use crate::record::{Account, Challenge, Key, NoticeKind, Open, Password, PasswordHash, Record};
+use crate::record::{Account, Key, NoticeKind, Password, PasswordHash};
 use crate::rule::{Change, Decision, Fault, Rule, World};
 use crate::session::Level;
 use crate::snapshot::Snapshot;
@@ -107,15 +107,8 @@ pub enum Finished {
     Stale,
     /// Unknown name, wrong password, disabled account: one answer.
     Refused,
-    /// The password is right; a code is due.
-    CodeDue {
-        /// The challenge to answer.
-        challenge: Token,
-        /// Seconds it lives.
-        expires_in_s: u32,
-    },
-    /// The password is right and nothing else is due.
-    SignedIn(SignedIn),
+    /// The password is right.
+    Onward(Onward),
 }
 
 impl Rule for Finish {
@@ -166,8 +159,8 @@ impl Rule for Finish {
             password.hash = hash.clone();
         }
         changes.push(Change::Audit(self.event(true, Ending::Success, world)));
-        let outcome = if account.has_second_factor() {
-            self.challenge(&mut account, world, &mut changes)
+        let onward = if account.has_second_factor() {
+            open_challenge(&mut account, world, &mut changes)
         } else {
             settle(&mut account, &mut gate);
             let mut signed_in = open_session(
@@ -183,11 +176,14 @@ impl Rule for Finish {
             account.last_sign_in = Some(world.now);
             let event = Event::about(Act::SignIn, Ending::Success, &account.name, &self.origin);
             changes.push(Change::Audit(event.on(signed_in.session.digest().short())));
-            Finished::SignedIn(signed_in)
+            Onward::SignedIn(signed_in)
         };
         changes.push(put(account));
         changes.extend(gate.changes());
-        Ok(Decision { outcome, changes })
+        Ok(Decision {
+            outcome: Finished::Onward(onward),
+            changes,
+        })
     }
 }
 
@@ -208,33 +204,6 @@ impl Finish {
             Event::about(Act::PasswordCheck, ending, &self.name, &self.origin)
         } else {
             Event::about_unknown(Act::PasswordCheck, ending, &self.name, &self.origin, world.keys)
-        }
-    }
-
-    fn challenge(&self, account: &mut Account, world: &mut World<'_>, changes: &mut Vec<Change>) -> Finished {
-        let challenge = Token::draw(world.entropy);
-        let expires_at = world.now.plus(u64::from(world.policy.challenge_s));
-        account.challenges.retain(|open| world.now < open.expires_at);
-        while account.challenges.len() >= CHALLENGES_MAX {
-            changes.push(Change::Delete(Key::Challenge(account.challenges.remove(0).id)));
-        }
-        account.challenges.push(Open {
-            id: challenge.digest(),
-            expires_at,
-        });
-        let record = Challenge {
-            account: self.name.clone(),
-            created_at: world.now,
-            expires_at,
-            wrong_codes: 0,
-        };
-        changes.push(Change::Put(
-            Key::Challenge(challenge.digest()),
-            Record::Challenge(record),
-        ));
-        Finished::CodeDue {
-            challenge,
-            expires_in_s: world.policy.challenge_s,
         }
     }
 }

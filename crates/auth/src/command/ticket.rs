@@ -7,7 +7,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{
-    SignedIn, attempt_reads, end_attempts, end_sessions, end_tickets, know_browser, notify, open_session, put,
+    Onward, attempt_reads, end_attempts, end_sessions, end_tickets, found, know_browser, notify,
+    open_challenge, open_session, put,
 };
 use crate::event::{Act, Ending, Event, Origin, Reason};
 use crate::id::{Digest, Token};
@@ -16,7 +17,7 @@ use crate::record::{
     ADMIN_GROUP, Account, Key, NoticeKind, Open, Password, PasswordHash, Record, Ticket, TicketPurpose,
 };
 use crate::rule::{Change, Decision, Fault, Rule, World};
-use crate::session::Level;
+use crate::session::{Level, is_open};
 use crate::snapshot::Snapshot;
 
 /// Issues a ticket.
@@ -29,12 +30,13 @@ pub struct Issue {
 }
 
 impl Rule for Issue {
-    /// The ticket's token and the seconds it lives; none when its account does not exist.
+    /// The ticket's token and the seconds it lives; none when its account does not exist, or when it would make
+    /// a first administrator and there is one.
     type Outcome = Option<(Token, u32)>;
 
     fn reads(&self, _: &Snapshot, _: &World<'_>) -> Vec<Key> {
         match &self.purpose {
-            TicketPurpose::FirstAdministrator => Vec::new(),
+            TicketPurpose::FirstAdministrator => alloc::vec![Key::Founder],
             TicketPurpose::Account(name) => alloc::vec![Key::Account(name.clone())],
         }
     }
@@ -42,6 +44,9 @@ impl Rule for Issue {
     fn decide(&self, seen: &Snapshot, world: &mut World<'_>) -> Result<Decision<Self::Outcome>, Fault> {
         let mut changes = Vec::new();
         let token = match &self.purpose {
+            TicketPurpose::FirstAdministrator if seen.record(&Key::Founder).is_some() => {
+                return Ok(Decision::unchanged(None));
+            }
             TicketPurpose::FirstAdministrator => {
                 let event = Event::plain(Act::TicketIssue, Ending::Success, &self.origin);
                 changes.push(Change::Audit(event));
@@ -77,7 +82,11 @@ pub(crate) fn invite(account: &mut Account, world: &mut World<'_>, changes: &mut
 fn draw(purpose: TicketPurpose, world: &mut World<'_>, changes: &mut Vec<Change>) -> Token {
     let token = Token::draw(world.entropy);
     let expires_at = world.now.plus(u64::from(world.policy.ticket_s));
-    let record = Record::Ticket(Ticket { purpose, expires_at });
+    let record = Record::Ticket(Ticket {
+        purpose,
+        created_at: world.now,
+        expires_at,
+    });
     changes.push(Change::Put(Key::Ticket(token.digest()), record));
     token
 }
@@ -99,12 +108,13 @@ impl Rule for Look {
     fn decide(&self, seen: &Snapshot, world: &mut World<'_>) -> Result<Decision<Self::Outcome>, Fault> {
         let ticket = seen
             .ticket(self.ticket)
-            .filter(|ticket| world.now < ticket.expires_at);
+            .filter(|ticket| is_open(ticket.created_at, ticket.expires_at, world.now));
         Ok(Decision::unchanged(ticket.map(|ticket| ticket.purpose.clone())))
     }
 }
 
-/// Uses a ticket up: sets the password and opens a session in which a second factor is enrolled.
+/// Uses a ticket up: sets the password, and opens a session in which a second factor is enrolled, or a challenge
+/// where there is one already. A ticket stands for the password, never for the second factor.
 #[derive(Clone, Debug)]
 pub struct Redeem {
     /// Digest of the ticket's token.
@@ -113,8 +123,6 @@ pub struct Redeem {
     pub name: Name,
     /// The hash of the chosen password.
     pub hash: PasswordHash,
-    /// Whether an administrator exists already, which voids the first administrator's ticket.
-    pub administrator_exists: bool,
     /// Who asks.
     pub origin: Origin,
 }
@@ -129,11 +137,11 @@ pub enum NotRedeemed {
 }
 
 impl Rule for Redeem {
-    type Outcome = Result<SignedIn, NotRedeemed>;
+    type Outcome = Result<Onward, NotRedeemed>;
 
     fn reads(&self, seen: &Snapshot, world: &World<'_>) -> Vec<Key> {
         let mut keys = attempt_reads(&self.name, &self.origin, seen, world);
-        keys.push(Key::Ticket(self.ticket));
+        keys.extend([Key::Ticket(self.ticket), Key::Founder]);
         keys
     }
 
@@ -141,7 +149,7 @@ impl Rule for Redeem {
         let refuse = |why| Ok(Decision::unchanged(Err(why)));
         let Some(ticket) = seen
             .ticket(self.ticket)
-            .filter(|ticket| world.now < ticket.expires_at)
+            .filter(|ticket| is_open(ticket.created_at, ticket.expires_at, world.now))
         else {
             return refuse(NotRedeemed::NoTicket);
         };
@@ -150,13 +158,14 @@ impl Rule for Redeem {
             changes.push(Change::Delete(Key::Ticket(self.ticket)));
         }
         let mut account = match (&ticket.purpose, seen.account(&self.name)) {
-            (TicketPurpose::FirstAdministrator, _) if self.administrator_exists => {
+            (TicketPurpose::FirstAdministrator, _) if seen.record(&Key::Founder).is_some() => {
                 return refuse(NotRedeemed::NoTicket);
             }
             (TicketPurpose::FirstAdministrator, Some(_)) => return refuse(NotRedeemed::NameTaken),
             (TicketPurpose::FirstAdministrator, None) => {
                 let mut account = Account::new(self.name.clone(), world.now);
                 account.groups.push(String::from(ADMIN_GROUP));
+                changes.push(found(&self.name));
                 let event = Event::about(Act::AccountAdd, Ending::Success, &self.name, &self.origin);
                 changes.push(Change::Audit(event));
                 account
@@ -182,18 +191,23 @@ impl Rule for Redeem {
         end_tickets(&mut account, &mut changes);
         let event = Event::about(Act::TicketRedeem, Ending::Success, &self.name, &self.origin);
         changes.push(Change::Audit(event));
-        let mut signed_in = open_session(
-            &mut account,
-            Level::One,
-            &["pwd"],
-            &self.origin,
-            world,
-            &mut changes,
-        );
-        signed_in.browser = know_browser(&mut account, &self.origin, world, &mut changes);
+        let onward = if account.has_second_factor() {
+            open_challenge(&mut account, world, &mut changes)
+        } else {
+            let mut signed_in = open_session(
+                &mut account,
+                Level::One,
+                &["pwd"],
+                &self.origin,
+                world,
+                &mut changes,
+            );
+            signed_in.browser = know_browser(&mut account, &self.origin, world, &mut changes);
+            Onward::SignedIn(signed_in)
+        };
         changes.push(put(account));
         Ok(Decision {
-            outcome: Ok(signed_in),
+            outcome: Ok(onward),
             changes,
         })
     }

@@ -1,15 +1,15 @@
 //! Ways back in: backup codes, a new password, an operator's reset, a ticket.
 
-use countersign_auth::command::SignedIn;
 use countersign_auth::command::code::Verified;
 use countersign_auth::command::enrol::ReplaceBackupCodes;
-use countersign_auth::command::operator::{Action, Manage, Managed};
+use countersign_auth::command::operator::{Action, Add, Manage, Managed};
 use countersign_auth::command::password::{Begin, Begun, Checked, Finished, Replace, Replaced};
 use countersign_auth::command::ticket::{Issue, Look, NotRedeemed, Redeem};
+use countersign_auth::command::{Onward, SignedIn};
 use countersign_auth::credential::Credential;
 use countersign_auth::event::{Act, Reason};
 use countersign_auth::id::Token;
-use countersign_auth::record::{Key, NoticeKind, Record, TicketPurpose};
+use countersign_auth::record::{Founder, Key, NoticeKind, Record, TicketPurpose};
 use countersign_auth::session::Level;
 
 use crate::world::{
@@ -50,13 +50,20 @@ fn first_administrator(installation: &mut Installation) -> Token {
     ticket
 }
 
-fn redeem(ticket: &Token, text: &str, administrator_exists: bool) -> Redeem {
+fn redeem(ticket: &Token, text: &str) -> Redeem {
     Redeem {
         ticket: ticket.digest(),
         name: name(text),
         hash: hash("chosen"),
-        administrator_exists,
         origin: origin(HOME),
+    }
+}
+
+/// A session that a ticket opened.
+fn opened(redeemed: Result<Onward, NotRedeemed>) -> SignedIn {
+    match redeemed {
+        Ok(Onward::SignedIn(signed_in)) => signed_in,
+        other => panic!("the ticket is fresh and no factor is enrolled, yet {other:?}"),
     }
 }
 
@@ -77,13 +84,13 @@ fn newer_ticket_voids_the_older_and_a_used_or_disabled_account_leaves_none() {
     let (mut installation, ..) = with_session();
     let (first, second) = (reset(&mut installation), reset(&mut installation));
     let refused = Err(NotRedeemed::NoTicket);
-    let redeemed = installation.submit(&redeem(&first, "alice", true));
+    let redeemed = installation.submit(&redeem(&first, "alice"));
     assert_eq!(redeemed, refused, "a newer one was issued");
-    assert!(installation.submit(&redeem(&second, "alice", true)).is_ok());
+    assert!(installation.submit(&redeem(&second, "alice")).is_ok());
     let third = reset(&mut installation);
     assert_eq!(manage(&mut installation, Action::Disable), Managed::Done);
     assert_eq!(manage(&mut installation, Action::Enable), Managed::Done);
-    let redeemed = installation.submit(&redeem(&third, "alice", true));
+    let redeemed = installation.submit(&redeem(&third, "alice"));
     assert_eq!(redeemed, refused, "the account was disabled meanwhile");
 }
 
@@ -249,7 +256,7 @@ fn backup_code_that_allows_a_new_password_is_replaced_and_the_new_one_is_shown()
             .contains(&NoticeKind::BackupCodeUsed)
     );
     let finish = installation.finish(&alice.name, Some(hash("new")), true, &origin(HOME));
-    let Finished::CodeDue { challenge, .. } = installation.submit(&finish) else {
+    let Finished::Onward(Onward::CodeDue { challenge, .. }) = installation.submit(&finish) else {
         panic!("the new password is right")
     };
     signed_in(installation.verify(&challenge, &replacement, &origin(HOME)));
@@ -295,12 +302,10 @@ fn reset_takes_everything_but_the_account_and_gives_a_ticket() {
         installation.audited(Act::PasswordCheck, Some(Reason::NoPassword)),
         1
     );
-    let session = installation
-        .submit(&redeem(&ticket, "alice", true))
-        .expect("the ticket is fresh");
+    let session = opened(installation.submit(&redeem(&ticket, "alice")));
     assert_eq!((session.level, session.must_enrol), (Level::One, true));
     assert_eq!(
-        installation.submit(&redeem(&ticket, "alice", true)),
+        installation.submit(&redeem(&ticket, "alice")),
         Err(NotRedeemed::NoTicket),
         "a ticket is used once"
     );
@@ -320,7 +325,7 @@ fn ticket_lives_900_seconds() {
         };
         let seen = installation.submit(&look);
         assert_eq!(seen, alive.then_some(TicketPurpose::FirstAdministrator));
-        let redeemed = installation.submit(&redeem(&ticket, "root", false));
+        let redeemed = installation.submit(&redeem(&ticket, "root"));
         assert_eq!(redeemed.is_ok(), alive, "after {age_s} s: {redeemed:?}");
     }
 }
@@ -331,20 +336,46 @@ fn first_administrators_ticket_is_void_once_there_is_one_and_takes_no_name_that_
     installation.newcomer("bob");
     let [one, two] = [(); 2].map(|()| first_administrator(&mut installation));
     assert_eq!(
-        installation.submit(&redeem(&one, "bob", false)),
+        installation.submit(&redeem(&one, "bob")),
         Err(NotRedeemed::NameTaken)
     );
-    let session = installation
-        .submit(&redeem(&one, "root", false))
-        .expect("a taken name does not use the ticket up");
-    assert!(session.must_enrol);
+    let session = opened(installation.submit(&redeem(&one, "root")));
+    assert!(session.must_enrol, "a taken name did not use the ticket up");
     assert!(installation.account(&name("root")).is_admin());
     let before = installation.records.clone();
     assert_eq!(
-        installation.submit(&redeem(&two, "mallory", true)),
+        installation.submit(&redeem(&two, "mallory")),
         Err(NotRedeemed::NoTicket)
     );
     assert_eq!(installation.records, before);
+    let another = Issue {
+        purpose: TicketPurpose::FirstAdministrator,
+        origin: origin("operator"),
+    };
+    assert_eq!(installation.submit(&another), None, "nor is there a further one");
+}
+
+#[test]
+fn first_administrators_ticket_is_void_once_an_operator_added_one() {
+    let mut installation = Installation::new();
+    let ticket = first_administrator(&mut installation);
+    let add = |text: &str, groups: &[&str]| Add {
+        name: name(text),
+        groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+        hash: Some(hash(text)),
+        totp: false,
+        origin: origin("operator"),
+    };
+    granted(installation.submit(&add("bob", &["staff"])));
+    assert!(!installation.records.contains_key(&Key::Founder));
+    granted(installation.submit(&add("root", &["admin"])));
+    granted(installation.submit(&add("second", &["admin"])));
+    let founder = Record::Founder(Founder { name: name("root") });
+    assert_eq!(installation.records.get(&Key::Founder), Some(&founder));
+    assert_eq!(
+        installation.submit(&redeem(&ticket, "mallory")),
+        Err(NotRedeemed::NoTicket)
+    );
 }
 
 #[test]
@@ -359,7 +390,7 @@ fn ticket_of_one_account_opens_no_other_and_none_that_is_disabled() {
     installation.newcomer("carol");
     for other in ["carol", "nobody"] {
         assert_eq!(
-            installation.submit(&redeem(&ticket, other, true)),
+            installation.submit(&redeem(&ticket, other)),
             Err(NotRedeemed::NoTicket)
         );
     }
@@ -370,7 +401,7 @@ fn ticket_of_one_account_opens_no_other_and_none_that_is_disabled() {
     };
     assert_eq!(installation.submit(&disable), Managed::Done);
     assert_eq!(
-        installation.submit(&redeem(&ticket, "bob", true)),
+        installation.submit(&redeem(&ticket, "bob")),
         Err(NotRedeemed::NoTicket)
     );
     let unknown = Issue {
@@ -381,7 +412,7 @@ fn ticket_of_one_account_opens_no_other_and_none_that_is_disabled() {
 }
 
 #[test]
-fn password_set_by_a_ticket_ends_all_that_was_open() {
+fn password_set_by_a_ticket_ends_all_that_was_open_and_leaves_the_code_due() {
     let (mut installation, alice, session) = with_session();
     let challenge = installation.challenge(&alice.name, &origin(HOME));
     let issue = Issue {
@@ -389,25 +420,20 @@ fn password_set_by_a_ticket_ends_all_that_was_open() {
         origin: origin("operator"),
     };
     let (ticket, _) = installation.submit(&issue).expect("the account exists");
-    let fresh = installation
-        .submit(&redeem(&ticket, "alice", true))
-        .expect("the ticket is fresh");
-    assert_eq!(
-        fresh.level,
-        Level::One,
-        "a ticket stands for the password, never for the second factor"
-    );
+    let Ok(Onward::CodeDue { challenge: due, .. }) = installation.submit(&redeem(&ticket, "alice")) else {
+        panic!("a ticket stands for the password, never for the second factor")
+    };
     for key in [
         Key::Session(session.session.digest()),
         Key::Challenge(challenge.digest()),
     ] {
         assert!(!installation.records.contains_key(&key), "{key:?}");
     }
-    let Some(Record::Session(stored)) = installation.records.get(&Key::Session(fresh.session.digest()))
-    else {
-        panic!("no session is stored")
-    };
-    assert_eq!(stored.methods, ["pwd"]);
+    assert_eq!(installation.account(&alice.name).sessions, []);
+    installation.pass(30);
+    let code = alice.code(installation.now, 0);
+    let fresh = signed_in(installation.verify(&due, &code, &origin(HOME)));
+    assert_eq!(fresh.level, Level::Two);
     assert!(
         installation
             .notices(&alice.name)

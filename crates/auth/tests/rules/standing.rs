@@ -4,12 +4,13 @@ use countersign_auth::command::code::Verified;
 use countersign_auth::command::operator::{Action, Manage, Managed};
 use countersign_auth::command::password::{Begin, Begun};
 use countersign_auth::command::session::{End, Which};
+use countersign_auth::command::ticket::{Issue, Look};
 use countersign_auth::event::{Act, Reason};
-use countersign_auth::record::{Key, Record, Session};
+use countersign_auth::record::{Key, Record, Session, TicketPurpose};
 use countersign_auth::session::{Level, SessionVerdict, judge};
 use countersign_core::time::UnixSeconds;
 
-use crate::world::{HOME, Installation, Person, from_browser, hash, name, origin};
+use crate::world::{HOME, Installation, Person, from_browser, hash, name, origin, wrong_code};
 
 fn one_person() -> (Installation, Person) {
     let mut installation = Installation::new();
@@ -58,6 +59,34 @@ fn session_ends_at_its_age_and_at_its_idleness_and_not_a_second_before() {
         live(2800),
         "stored activity counts where memory has older"
     );
+}
+
+#[test]
+fn what_is_dated_after_now_is_over_once_the_clock_was_put_right() {
+    for (back_s, is_open) in [(60, true), (61, false)] {
+        let (mut installation, alice) = one_person();
+        let session = installation.sign_in(&alice, &origin(HOME));
+        let challenge = installation.challenge(&alice.name, &origin(HOME));
+        let issue = Issue {
+            purpose: TicketPurpose::Account(alice.name.clone()),
+            origin: origin("operator"),
+        };
+        let (ticket, _) = installation.submit(&issue).expect("the account exists");
+        installation.now = UnixSeconds(installation.now.0 - back_s);
+        let look = Look {
+            ticket: ticket.digest(),
+        };
+        assert_eq!(installation.submit(&look).is_some(), is_open, "{back_s} s");
+        let Some(Record::Session(stored)) = installation.records.get(&Key::Session(session.session.digest()))
+        else {
+            panic!("no session is stored")
+        };
+        let verdict = judge(stored, stored.last_seen, installation.now, &installation.policy);
+        assert_eq!(verdict != SessionVerdict::Expired, is_open, "{back_s} s");
+        let wrong = wrong_code(&alice.secret, installation.now);
+        let verified = installation.verify(&challenge, &wrong, &origin(HOME));
+        assert_eq!(verified != Verified::NoChallenge, is_open, "{back_s} s");
+    }
 }
 
 #[test]

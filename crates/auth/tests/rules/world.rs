@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use countersign_auth::command::code::{Verified, Verify};
 use countersign_auth::command::enrol::{self, Asker, Denied, Enrolment, Granted};
 use countersign_auth::command::password::{Begin, Begun, Checked, Finish, Finished};
-use countersign_auth::command::{SignedIn, operator};
+use countersign_auth::command::{Onward, SignedIn, operator};
 use countersign_auth::event::{Act, Door, Event, Origin, Reason};
 use countersign_auth::id::{Digest, Token};
 use countersign_auth::name::Name;
@@ -245,7 +245,7 @@ impl Installation {
 
     pub fn challenge(&mut self, name: &Name, origin: &Origin) -> Token {
         match self.password(name, true, origin) {
-            Finished::CodeDue { challenge, .. } => challenge,
+            Finished::Onward(Onward::CodeDue { challenge, .. }) => challenge,
             other => panic!("the password of {name} is right, yet {other:?}"),
         }
     }
@@ -269,7 +269,7 @@ impl Installation {
     /// A session with a password alone.
     pub fn first_session(&mut self, name: &Name, origin: &Origin) -> SignedIn {
         match self.password(name, true, origin) {
-            Finished::SignedIn(signed_in) => signed_in,
+            Finished::Onward(Onward::SignedIn(signed_in)) => signed_in,
             other => panic!("the password of {name} is right, yet {other:?}"),
         }
     }

@@ -69,7 +69,7 @@ impl Code {
             time_step,
             t0: UnixSeconds(0),
         };
-        let at = self.time.map_or_else(|| SystemClock::start().wall(), UnixSeconds);
+        let at = self.time.map_or_else(|| SystemClock.wall(), UnixSeconds);
         data(totp.generate(&secret, at));
         Ok(())
     }

@@ -91,8 +91,7 @@ impl Doctor {
         let Reply::Keys { keys, accounts } = keys? else {
             return Err(Failed::unavailable("the keys could not be listed"));
         };
-        let offset =
-            i64::try_from(now).unwrap_or(0) - i64::try_from(SystemClock::start().wall().0).unwrap_or(0);
+        let offset = i64::try_from(now).unwrap_or(0) - i64::try_from(SystemClock.wall().0).unwrap_or(0);
         let since = i64::try_from(now).unwrap_or(0) - i64::try_from(high_water).unwrap_or(0);
         if self.common.json {
             data(json!({

@@ -35,7 +35,7 @@ pub(crate) struct Parameters {
 
 impl Parameters {
     pub(crate) fn now(&self) -> UnixSeconds {
-        self.time.map_or_else(|| SystemClock::start().wall(), UnixSeconds)
+        self.time.map_or_else(|| SystemClock.wall(), UnixSeconds)
     }
 
     /// Tries a code within so many time steps of now, each way.

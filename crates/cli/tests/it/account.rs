@@ -51,6 +51,33 @@ fn invited(server: &Server, folder: &Folder) -> String {
 }
 
 #[test]
+fn invited_person_with_an_authenticator_owes_its_code_too() {
+    let folder = Folder::fresh();
+    let data = folder.data();
+    let server = Server::start(&data);
+    let data = data.to_str().expect("UTF-8");
+    let ended = countersign(&["user", "add", "carol", "--totp", "--json", "--data", data], "");
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let added: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    let set_up = json!({ "ticket": added["invitation"]["ticket"], "password": PASSWORD });
+    let (status, due) = server.post("/api/setup", None, &set_up);
+    assert_eq!((status, &due["status"]), (200, &json!("2fa_required")), "{due}");
+    let person = Person {
+        name: "carol".into(),
+        secret: SharedSecret::from_base32(&text(&added["totp_secret"])).expect("Base32"),
+        backup_codes: Vec::new(),
+        otpauth_uri: text(&added["otpauth_uri"]),
+    };
+    let (status, opened) = server.verify(&text(&due["challenge_token"]), &person.code(0));
+    assert_eq!((status, &opened["acr"]), (200, &json!("cs:2")), "{opened}");
+    assert_eq!(
+        server.get("/api/dashboard", &text(&opened["session_token"])).0,
+        200
+    );
+    server.stop();
+}
+
+#[test]
 fn invited_person_enrols_and_the_confirming_code_is_used_up() {
     let folder = Folder::fresh();
     let server = Server::start(&folder.data());

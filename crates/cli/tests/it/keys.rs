@@ -75,7 +75,7 @@ fn rotation_seals_every_secret_anew_while_people_sign_in() {
 }
 
 #[test]
-fn folder_with_a_database_but_no_ring_or_another_ring_is_refused() {
+fn folder_with_a_database_but_no_ring_another_or_an_older_one_is_refused() {
     let folder = Folder::fresh();
     let data = folder.data();
     Person::add(&data, "alice");
@@ -101,7 +101,13 @@ fn folder_with_a_database_but_no_ring_or_another_ring_is_refused() {
     std::fs::copy(other.data().join("keys/ring"), &ring).expect("another ring can be put there");
     serve("is not the one this database was written with");
 
-    std::fs::write(&ring, kept).expect("the ring can be put back");
+    std::fs::write(&ring, &kept).expect("the ring can be put back");
+    assert_eq!(key(&data, &["rotate"]).code, 0);
+    let newest = std::fs::read(&ring).expect("the ring is there");
+    std::fs::write(&ring, kept).expect("an older copy can be put there");
+    serve("restore the newest copy of the ring");
+
+    std::fs::write(&ring, newest).expect("the newest can be put there");
     let server = Server::start(&data);
     let login = json!({ "username": "alice", "password": PASSWORD });
     assert_eq!(server.post("/api/auth/login", None, &login).0, 200);

@@ -2,25 +2,22 @@
 //!
 //! Knows: wall and monotonic time. Must never know: whether they are believed.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use countersign_core::time::UnixSeconds;
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::service::clock::Clock;
 
-/// The clocks of the operating system.
-pub struct SystemClock {
-    start: Instant,
-}
+/// The clock that goes on while the machine sleeps, where there is one: a laptop that wakes has not jumped.
+#[cfg(target_os = "linux")]
+const AWAKE_OR_NOT: ClockId = ClockId::Boottime;
+#[cfg(not(target_os = "linux"))]
+const AWAKE_OR_NOT: ClockId = ClockId::Monotonic;
 
-impl SystemClock {
-    /// Starts counting monotonic time.
-    pub fn start() -> SystemClock {
-        SystemClock {
-            start: Instant::now(),
-        }
-    }
-}
+/// The clocks of the operating system.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn wall(&self) -> UnixSeconds {
@@ -32,6 +29,8 @@ impl Clock for SystemClock {
     }
 
     fn monotonic(&self) -> Duration {
-        self.start.elapsed()
+        let time = clock_gettime(AWAKE_OR_NOT);
+        let [seconds, nanoseconds] = [time.tv_sec, time.tv_nsec].map(|part| u64::try_from(part).unwrap_or(0));
+        Duration::from_secs(seconds) + Duration::from_nanos(nanoseconds)
     }
 }

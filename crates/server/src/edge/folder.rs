@@ -120,6 +120,14 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     File::open(parent)?.sync_all()
 }
 
+/// Whether anybody but its owner may read a file.
+///
+/// # Errors
+/// That of the operating system.
+pub fn is_readable_by_others(path: &Path) -> io::Result<bool> {
+    Ok(fs::metadata(path)?.permissions().mode() & 0o077 != 0)
+}
+
 /// Reads a file, none when there is none.
 ///
 /// # Errors

@@ -11,8 +11,10 @@ use std::time::Duration;
 
 use countersign_core::time::UnixSeconds;
 
-/// Seconds by which wall and monotonic clock may drift apart between two looks.
+/// Seconds by which wall and monotonic clock may drift apart since the anchor.
 const JUMP_S_MAX: u64 = 30;
+/// Seconds after which a clock that kept its pace becomes the anchor: what a slow pull can move it within.
+const ANCHOR_S: u64 = 3600;
 /// Seconds by which the clock may stand behind the highest time ever committed when the server starts.
 const BEHIND_S_MAX: u64 = 5;
 
@@ -20,7 +22,7 @@ const BEHIND_S_MAX: u64 = 5;
 pub trait Clock: Send + Sync {
     /// Wall time.
     fn wall(&self) -> UnixSeconds;
-    /// Time since some fixed moment, never set back.
+    /// Time since some fixed moment, never set back; it goes on while the machine sleeps.
     fn monotonic(&self) -> Duration;
 }
 
@@ -67,17 +69,17 @@ pub struct ClockGuard {
 }
 
 struct State {
-    /// Wall and monotonic time of the last look.
-    last: (UnixSeconds, Duration),
+    /// Wall and monotonic time that the clock is held to.
+    anchor: (UnixSeconds, Duration),
     doubt: Option<ClockDoubt>,
 }
 
 impl ClockGuard {
     /// Starts watching; `high_water` is the highest time ever committed.
     pub fn new(clock: Box<dyn Clock>, high_water: UnixSeconds) -> ClockGuard {
-        let last = (clock.wall(), clock.monotonic());
-        let behind = high_water.since(last.0);
-        let doubt = if last.0 < UnixSeconds::CLOCK_NOT_SET_BEFORE {
+        let anchor = (clock.wall(), clock.monotonic());
+        let behind = high_water.since(anchor.0);
+        let doubt = if anchor.0 < UnixSeconds::CLOCK_NOT_SET_BEFORE {
             Some(ClockDoubt::NotSet)
         } else if behind > BEHIND_S_MAX {
             Some(ClockDoubt::BehindStore { seconds: behind })
@@ -86,7 +88,7 @@ impl ClockGuard {
         };
         ClockGuard {
             clock,
-            state: Mutex::new(State { last, doubt }),
+            state: Mutex::new(State { anchor, doubt }),
         }
     }
 
@@ -100,15 +102,16 @@ impl ClockGuard {
             .state
             .lock()
             .expect("no thread panics while it holds the clock's state");
-        let expected = state.last.0.plus(now.1.saturating_sub(state.last.1).as_secs());
+        let passed_s = now.1.saturating_sub(state.anchor.1).as_secs();
+        let expected = state.anchor.0.plus(passed_s);
         if state.doubt.is_none() && expected.0.abs_diff(now.0.0) > JUMP_S_MAX {
             let seconds = i64::try_from(expected.0.abs_diff(now.0.0)).unwrap_or(i64::MAX);
             state.doubt = Some(ClockDoubt::Jumped {
                 seconds: if now.0 > expected { seconds } else { -seconds },
             });
         }
-        if state.doubt.is_none() {
-            state.last = now;
+        if state.doubt.is_none() && passed_s >= ANCHOR_S {
+            state.anchor = now;
         }
         state.doubt.map_or(Ok(now.0), Err)
     }
@@ -125,7 +128,7 @@ impl ClockGuard {
             .state
             .lock()
             .expect("no thread panics while it holds the clock's state") = State {
-            last: now,
+            anchor: now,
             doubt: None,
         };
     }
@@ -166,7 +169,7 @@ mod tests {
         let guard = ClockGuard::new(Box::new(hands.clone()), UnixSeconds(0));
         hands.set(NOW + 130, 100);
         assert_eq!(guard.now(), Ok(UnixSeconds(NOW + 130)));
-        hands.set(NOW + 161, 100);
+        hands.set(NOW + 131, 100);
         assert_eq!(guard.now(), Err(ClockDoubt::Jumped { seconds: 31 }));
         hands.set(NOW + 130, 100);
         assert!(guard.now().is_err(), "a doubt does not go away by itself");
@@ -174,6 +177,30 @@ mod tests {
         assert_eq!(guard.now(), Ok(UnixSeconds(NOW + 130)));
         hands.set(NOW + 99, 100);
         assert_eq!(guard.now(), Err(ClockDoubt::Jumped { seconds: -31 }));
+    }
+
+    #[test]
+    fn clock_that_is_pulled_little_by_little_is_doubted_too() {
+        let hands = Hands::default();
+        hands.set(NOW, 0);
+        let guard = ClockGuard::new(Box::new(hands.clone()), UnixSeconds(0));
+        // Ten seconds back at every look, each of which is less than a jump.
+        let doubted = (1..=4).map(|look| {
+            hands.set(NOW + look * 60 - look * 10, look * 60);
+            guard.now().is_err()
+        });
+        assert_eq!(doubted.collect::<Vec<_>>(), [false, false, false, true]);
+    }
+
+    #[test]
+    fn clock_that_keeps_its_pace_within_seconds_an_hour_is_believed_for_ever() {
+        let hands = Hands::default();
+        hands.set(NOW, 0);
+        let guard = ClockGuard::new(Box::new(hands.clone()), UnixSeconds(0));
+        for hour in 1..=1000 {
+            hands.set(NOW + hour * 3602, hour * 3600);
+            assert!(guard.now().is_ok(), "after {hour} hours");
+        }
     }
 
     #[test]

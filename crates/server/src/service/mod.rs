@@ -8,8 +8,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use countersign_auth::command::{code, enrol, password, session, ticket, upkeep};
+use countersign_auth::command::{Onward, code, enrol, password, session, ticket, upkeep};
 use countersign_auth::credential::class_of;
 use countersign_auth::event::{Act, Event, Origin, Reason};
 use countersign_auth::id::{Digest, Token};
@@ -38,6 +39,8 @@ use countersign_auth::credential::password::PasswordProblem;
 
 use crate::store::Store;
 
+/// How long the store and the committer may take before the service is not ready.
+const READY_TIME_MAX: Duration = Duration::from_secs(2);
 /// Sessions whose activity is kept in memory before it is written down; beyond that it is written at once.
 const ACTIVITY_MAX: usize = 65_536;
 
@@ -640,7 +643,7 @@ impl Service {
         .await
     }
 
-    /// Uses a ticket up: sets the password of its account and opens a session.
+    /// Uses a ticket up: sets the password of its account, and leads on as the password would.
     ///
     /// # Errors
     /// [`Failure`].
@@ -650,7 +653,7 @@ impl Service {
         typed: &str,
         new: &str,
         origin: &Origin,
-    ) -> Result<Result<countersign_auth::command::SignedIn, NotSet>, Failure> {
+    ) -> Result<Result<Onward, NotSet>, Failure> {
         let Some(purpose) = self.look_at_ticket(token).await? else {
             self.note_refusal(Act::TicketRedeem, Reason::NoTicket, origin);
             return Ok(Err(NotSet::Ticket(ticket::NotRedeemed::NoTicket)));
@@ -669,30 +672,24 @@ impl Service {
             return Ok(Err(NotSet::Password(problem)));
         }
         let hash = self.hashing.hash(&prepared, self.salt()).await?;
-        let administrator_exists = self.administrator_exists().await?;
         let ticket = Digest::of(token);
         let rule = ticket::Redeem {
             ticket,
             name,
             hash,
-            administrator_exists,
             origin: origin.clone(),
         };
         Ok(self.submit(rule).await?.map_err(NotSet::Ticket))
     }
 
-    /// Whether anybody may administer this installation yet.
+    /// Whether anybody was ever made an administrator of this installation.
     ///
     /// # Errors
     /// [`Failure`].
     pub async fn administrator_exists(&self) -> Result<bool, Failure> {
         self.read(|store| {
-            let mut found = false;
-            operator::each_account(store, |account| {
-                found = account.is_admin();
-                !found
-            })?;
-            Ok(found)
+            let stored = store.load(&[Key::Founder]).map_err(Failure::Store)?;
+            Ok(stored.iter().any(|stored| stored.record.is_some()))
         })
         .await
     }
@@ -708,19 +705,25 @@ impl Service {
         self.submit(upkeep::Note { events }).await
     }
 
-    /// Whether requests can be answered: the clock is believed and the store answers.
+    /// Whether requests can be answered: the clock is believed, the store answers, and so does whoever decides.
     ///
     /// # Errors
     /// The [`Failure`] that stands in the way.
     pub async fn ready(&self) -> Result<(), Failure> {
-        self.clock.now().map_err(Failure::Clock)?;
-        self.read(|store| {
-            store
-                .note(crate::store::NOTE_RING)
-                .map(drop)
-                .map_err(Failure::Store)
-        })
-        .await
+        let asked = async {
+            self.read(|store| {
+                store
+                    .note(crate::store::NOTE_RING)
+                    .map(drop)
+                    .map_err(Failure::Store)
+            })
+            .await?;
+            // A rule of nothing waits its turn like any other, and is told of a clock in doubt.
+            self.submit(upkeep::Note { events: Vec::new() }).await
+        };
+        tokio::time::timeout(READY_TIME_MAX, asked)
+            .await
+            .unwrap_or(Err(Failure::Busy))
     }
 }
 

@@ -17,17 +17,19 @@ pub enum Kind {
     Session,
     Browser,
     Ticket,
+    Founder,
     Bucket,
     Notice,
 }
 
 impl Kind {
-    const ALL: [Kind; 7] = [
+    const ALL: [Kind; 8] = [
         Kind::Account,
         Kind::Challenge,
         Kind::Session,
         Kind::Browser,
         Kind::Ticket,
+        Kind::Founder,
         Kind::Bucket,
         Kind::Notice,
     ];
@@ -40,6 +42,7 @@ impl Kind {
             Kind::Session => "session",
             Kind::Browser => "browser",
             Kind::Ticket => "ticket",
+            Kind::Founder => "founder",
             Kind::Bucket => "bucket",
             Kind::Notice => "notice",
         }
@@ -54,6 +57,7 @@ pub(super) fn spelt(key: &Key) -> (Kind, String) {
         Key::Session(id) => (Kind::Session, id.to_string()),
         Key::Browser(id) => (Kind::Browser, id.to_string()),
         Key::Ticket(id) => (Kind::Ticket, id.to_string()),
+        Key::Founder => (Kind::Founder, String::new()),
         Key::Bucket(number) => (Kind::Bucket, format!("{number:05}")),
         Key::Notice(id) => (Kind::Notice, id.to_string()),
     }
@@ -80,6 +84,8 @@ pub fn key_of(kind: &str, id: &str) -> Result<Key, StoreError> {
         Kind::Session => Key::Session(digest()?),
         Kind::Browser => Key::Browser(digest()?),
         Kind::Ticket => Key::Ticket(digest()?),
+        Kind::Founder if id.is_empty() => Key::Founder,
+        Kind::Founder => return Err(altered()),
         Kind::Bucket => Key::Bucket(id.parse().map_err(|_| altered())?),
         Kind::Notice => Key::Notice(digest()?),
     })
@@ -93,6 +99,7 @@ pub(super) fn emit(record: &Record) -> String {
         Record::Session(record) => serde_json::to_string(record),
         Record::Browser(record) => serde_json::to_string(record),
         Record::Ticket(record) => serde_json::to_string(record),
+        Record::Founder(record) => serde_json::to_string(record),
         Record::Bucket(record) => serde_json::to_string(record),
         Record::Notice(record) => serde_json::to_string(record),
     };
@@ -107,6 +114,7 @@ pub(super) fn parse(key: &Key, body: &str) -> Result<Record, StoreError> {
         Key::Session(_) => serde_json::from_str(body).map(Record::Session),
         Key::Browser(_) => serde_json::from_str(body).map(Record::Browser),
         Key::Ticket(_) => serde_json::from_str(body).map(Record::Ticket),
+        Key::Founder => serde_json::from_str(body).map(Record::Founder),
         Key::Bucket(_) => serde_json::from_str(body).map(Record::Bucket),
         Key::Notice(_) => serde_json::from_str(body).map(Record::Notice),
     };

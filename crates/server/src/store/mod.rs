@@ -154,6 +154,8 @@ pub trait Store: Send + Sync {
 pub const NOTE_HIGH_WATER: &str = "high_water";
 /// The note that names the key ring.
 pub const NOTE_RING: &str = "key_ring";
+/// The note that names the newest sealing key of the ring.
+pub const NOTE_SEALING_KEY: &str = "sealing_key";
 
 impl Batch {
     /// Every key that any decision was made upon.

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use countersign_auth::command::operator;
 use countersign_auth::command::password::Finished;
+use countersign_auth::command::{Onward, operator};
 use countersign_auth::name::Name;
 use countersign_auth::record::{Key, Record};
 use countersign_auth::snapshot::Stored;
@@ -205,6 +205,9 @@ async fn refused_sign_ins_cost_and_answer_the_same_whatever_the_reason() {
 async fn right_password_costs_one_computation_like_a_wrong_one() {
     let bench = Bench::new().await;
     let (finished, cost) = bench.ask("alice", PASSWORD, "192.0.2.1").await;
-    assert!(matches!(finished, Finished::CodeDue { .. }), "{finished:?}");
+    assert!(
+        matches!(finished, Finished::Onward(Onward::CodeDue { .. })),
+        "{finished:?}"
+    );
     assert_eq!((cost.computations, cost.commits), (1, 1), "{cost:?}");
 }

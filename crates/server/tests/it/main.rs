@@ -7,5 +7,6 @@ mod likeness;
 mod pages;
 mod passwords;
 mod races;
+mod ready;
 mod sessions;
 mod world;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use countersign_auth::command::operator;
 use countersign_auth::command::password::Finished;
+use countersign_auth::command::{Onward, operator};
 use countersign_auth::name::Name;
 use countersign_auth::record::{Key, PasswordHash, Record};
 use countersign_server::service::hashing::{Cost, Memory, hash, verify};
@@ -114,7 +114,10 @@ async fn after_a_sign_in(stored: PasswordHash) -> PasswordHash {
     for _ in 0..2 {
         let finished = service.sign_in("alice", PASSWORD, &origin("192.0.2.1")).await;
         let finished = finished.expect("the store works").expect("the name can be one");
-        assert!(matches!(finished, Finished::CodeDue { .. }), "{finished:?}");
+        assert!(
+            matches!(finished, Finished::Onward(Onward::CodeDue { .. })),
+            "{finished:?}"
+        );
     }
     let account = records.load(&[Key::Account(name)]).expect("the store works");
     match account.into_iter().next().and_then(|stored| stored.record) {

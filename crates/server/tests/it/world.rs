@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use countersign_auth::command::password::{Checked, Finish, Finished};
-use countersign_auth::command::{code, operator};
+use countersign_auth::command::{Onward, code, operator};
 use countersign_auth::event::{Door, Origin};
 use countersign_auth::id::Token;
 use countersign_auth::name::Name;
@@ -177,7 +177,7 @@ impl Person {
 
     pub async fn challenge(&self, service: &Service, network: &str) -> Token {
         match service.submit(self.right_password(network)).await {
-            Ok(Finished::CodeDue { challenge, .. }) => challenge,
+            Ok(Finished::Onward(Onward::CodeDue { challenge, .. })) => challenge,
             other => panic!("the password is right, yet {other:?}"),
         }
     }

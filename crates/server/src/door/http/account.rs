@@ -14,8 +14,8 @@ use zeroize::Zeroizing;
 
 use super::asked::{Asked, Body, Whole};
 use super::enrol::refused;
-use super::openapi::{Always, Enrolled, Guessed, InSession, Unticketed, WithBody};
-use super::sign_in::{Opened, clock_not_set, opened};
+use super::openapi::{Always, Enrolled, Guessed, InSession, LoginAnswer, Unticketed, WithBody};
+use super::sign_in::{Opened, clock_not_set, onward, opened};
 use super::{Shared, answer};
 use crate::service::NotSet;
 
@@ -101,7 +101,7 @@ pub(super) struct SetUp {
     tag = "sign-in",
     request_body = SetUp,
     responses(
-        (status = 200, description = "A session is open", body = Opened),
+        (status = 200, description = "A session is open, or a code is due", body = LoginAnswer),
         WithBody,
         Unticketed,
         Always
@@ -117,7 +117,7 @@ pub(super) async fn set_up(
         .await
     {
         Err(failure) => answer::failed(&failure),
-        Ok(Ok(signed_in)) => opened(&signed_in),
+        Ok(Ok(next)) => onward(&next),
         Ok(Err(not_set)) => not_set_up(&not_set),
     }
 }

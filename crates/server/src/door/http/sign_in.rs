@@ -1,4 +1,5 @@
-//! The API of a sign-in, in the shapes of document 002: login, verify, logout, dashboard.
+//! The API of a sign-in, in the shapes that clients of older two-factor servers know: login, verify, logout,
+//! dashboard.
 //!
 //! Knows: bodies and statuses. Must never know: rules. Unknown name, wrong password and disabled account are
 //! one answer; wrong and used code are another.
@@ -7,10 +8,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use countersign_auth::command::SignedIn;
 use countersign_auth::command::code::Verified;
 use countersign_auth::command::password::Finished;
 use countersign_auth::command::session::Which;
+use countersign_auth::command::{Onward, SignedIn};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
@@ -92,17 +93,24 @@ pub(super) async fn login(
         Ok(Ok(Finished::Refused | Finished::Stale)) => {
             answer::plain_error(StatusCode::UNAUTHORIZED, "refused", "Invalid credentials")
         }
-        Ok(Ok(Finished::CodeDue {
+        Ok(Ok(Finished::Onward(next))) => onward(&next),
+    }
+}
+
+/// A code is due, or a session is open.
+pub(super) fn onward(next: &Onward) -> Response {
+    match next {
+        Onward::CodeDue {
             challenge,
             expires_in_s,
-        })) => Json(CodeDue {
+        } => Json(CodeDue {
             status: "2fa_required",
             message: "Please enter 2FA code",
             challenge_token: challenge.expose(),
-            expires_in: expires_in_s,
+            expires_in: *expires_in_s,
         })
         .into_response(),
-        Ok(Ok(Finished::SignedIn(signed_in))) => opened(&signed_in),
+        Onward::SignedIn(signed_in) => opened(signed_in),
     }
 }
 

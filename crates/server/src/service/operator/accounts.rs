@@ -204,17 +204,14 @@ impl Operator {
     }
 
     pub(super) async fn setup_link(&self, origin: &Origin) -> Result<Reply, Failure> {
-        if self.service.administrator_exists().await? {
-            return Ok(refused(
-                "an administrator exists already; `countersign admin recover NAME` lets one begin anew",
-            ));
-        }
         let rule = ticket::Issue {
             purpose: TicketPurpose::FirstAdministrator,
             origin: origin.clone(),
         };
         Ok(match self.service.submit(rule).await? {
-            None => refused("no link could be issued"),
+            None => refused(
+                "an administrator exists already; `countersign admin recover NAME` lets one begin anew",
+            ),
             Some((token, expires_in)) => Reply::Ticket(self.ticket(&token, expires_in)),
         })
     }
@@ -267,7 +264,7 @@ fn describe(account: &Account) -> User {
 }
 
 /// Walks all accounts in the order of their names until the visitor says false.
-pub(in crate::service) fn each_account(
+pub(super) fn each_account(
     store: &dyn Store,
     mut visit: impl FnMut(&Account) -> bool,
 ) -> Result<(), Failure> {

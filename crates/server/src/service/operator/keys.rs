@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use super::super::Failure;
 use super::accounts::each_account;
 use super::{Operator, Reply, refused};
-use crate::store::Kind;
+use crate::store::{Kind, NOTE_SEALING_KEY};
 
 /// Accounts that are sealed anew before the asker hears of it.
 const PAGE: usize = 64;
@@ -95,6 +95,11 @@ impl Operator {
             Err(why) => return Ok(refused(why)),
         };
         let id = ring.current().to_owned();
+        let noted = id.clone();
+        // A copy of the ring from before is refused from now on, whatever is sealed anew already.
+        self.service
+            .read(move |store| store.set_note(NOTE_SEALING_KEY, &noted).map_err(Failure::Store))
+            .await?;
         self.service.replace_ring(ring);
         let event = Event::plain(Act::KeyRotate, Ending::Success, origin).on(id.clone());
         self.service.note(vec![event]).await?;

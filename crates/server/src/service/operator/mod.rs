@@ -18,8 +18,8 @@ mod keys;
 
 use super::audit::Checkpoint;
 use super::{Failure, Service};
+pub(super) use accounts::failures_since_sign_in;
 pub use accounts::{User, UserAdded, uri};
-pub(super) use accounts::{each_account, failures_since_sign_in};
 pub use audit::Entry;
 pub use keys::{KeyUse, RingKeeper};
 

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::asked::Form;
 use super::frame::{Frame, Problem, failed, once, show};
-use super::sign_in::settle;
+use super::sign_in::lead;
 use crate::door::http::Shared;
 use crate::door::http::asked::Asked;
 use crate::service::NotSet;
@@ -99,7 +99,7 @@ async fn password_page(service: &Shared, ticket: &str, typed: &str, problem: Opt
     once(show(&page, &page.frame))
 }
 
-/// `POST /setup`: sets the password and opens a session that enrols a second factor.
+/// `POST /setup`: sets the password; then a second factor is enrolled, or a code of it is due.
 pub(super) async fn take_password(
     State(service): State<Shared>,
     Asked(origin): Asked,
@@ -110,7 +110,7 @@ pub(super) async fn take_password(
         .await;
     let problem = match redeemed {
         Err(failure) => return failed(&failure),
-        Ok(Ok(signed_in)) => return settle(&signed_in),
+        Ok(Ok(next)) => return lead(&next),
         Ok(Err(NotSet::Ticket(NotRedeemed::NoTicket))) => return no_ticket(),
         Ok(Err(NotSet::Ticket(NotRedeemed::NameTaken))) => {
             let text = "There is an account of this name already. Choose another.";

@@ -7,10 +7,10 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use countersign_auth::command::SignedIn;
 use countersign_auth::command::code::Verified;
 use countersign_auth::command::password::Finished;
 use countersign_auth::command::session::Which;
+use countersign_auth::command::{Onward, SignedIn};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
@@ -85,11 +85,7 @@ pub(super) async fn take_password(
 ) -> Response {
     let problem = match service.sign_in(&form.username, &form.password, &origin).await {
         Err(failure) => return failed(&failure),
-        Ok(Ok(Finished::CodeDue {
-            challenge,
-            expires_in_s,
-        })) => return cookies::challenge(onward("/sign-in/code"), &challenge, expires_in_s),
-        Ok(Ok(Finished::SignedIn(signed_in))) => return settle(&signed_in),
+        Ok(Ok(Finished::Onward(next))) => return lead(&next),
         Ok(Ok(Finished::Throttled { retry_after_s })) => Problem::throttled(retry_after_s),
         Ok(Ok(Finished::Refused | Finished::Stale)) => {
             Problem::of(StatusCode::UNAUTHORIZED, "password", REFUSED)
@@ -97,6 +93,17 @@ pub(super) async fn take_password(
         Ok(Err(error)) => Problem::of(StatusCode::BAD_REQUEST, "username", error),
     };
     password_page(form.username, Some(problem))
+}
+
+/// Asks for the code that is due, or opens the session.
+pub(super) fn lead(next: &Onward) -> Response {
+    match next {
+        Onward::CodeDue {
+            challenge,
+            expires_in_s,
+        } => cookies::challenge(onward("/sign-in/code"), challenge, *expires_in_s),
+        Onward::SignedIn(signed_in) => settle(signed_in),
+    }
 }
 
 /// Leads a fresh session to where it may go.
