@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use countersign_core::limit::Budget;
-use countersign_core::otp::AcceptanceWindow;
+use countersign_core::otp::{AcceptanceWindow, Totp};
 use ipnet::IpNet;
 
 /// Everything a rule may be told by the operator.
@@ -18,6 +18,8 @@ pub struct Policy {
     /// The time steps accepted around now at people's doors (RFC 6238 §5.2 recommends at most one for network
     /// delay).
     pub window: AcceptanceWindow,
+    /// The parameters of a time-based factor that is made now; one that was made keeps its own.
+    pub parameters: Totp,
     /// The budgets of counted failures.
     pub budgets: Budgets,
     /// Lifetime of a sign-in challenge in seconds.
@@ -99,6 +101,7 @@ impl Default for Policy {
         Policy {
             second_factor_required: true,
             window: AcceptanceWindow { past: 1, future: 1 },
+            parameters: Totp::default(),
             budgets: Budgets::default(),
             challenge_s: 300,
             challenge_wrong_codes_max: 5,

@@ -14,6 +14,7 @@ mod command;
 mod installation;
 mod out;
 mod png;
+mod qr;
 mod settings;
 
 use out::Failed;

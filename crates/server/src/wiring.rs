@@ -30,10 +30,10 @@ use crate::edge::folder::{Folder, Lock, is_readable_by_others, read_optional, wr
 use crate::edge::host;
 use crate::edge::ring::{self, RingFile};
 use crate::service::audit::Checkpoint;
-use crate::service::clock::{Clock, ClockGuard};
+use crate::service::clock::{ClockDoubt, ClockGuard};
 use crate::service::hashing::Hashing;
 use crate::service::operator::{Operator, Ticket};
-use crate::service::{Parts, Service};
+use crate::service::{Failure, Parts, Service};
 use crate::store::sqlite::Sqlite;
 use crate::store::{NOTE_HIGH_WATER, NOTE_RING, NOTE_SEALING_KEY, Store, StoreError};
 
@@ -56,7 +56,7 @@ pub enum OpenError {
     /// The store can't be used.
     Store(StoreError),
     /// The service could not do what a start takes.
-    Service(crate::service::Failure),
+    Service(Failure),
     /// Without TLS only loopback is served.
     PlainOffLoopback(SocketAddr),
 }
@@ -98,6 +98,17 @@ impl fmt::Display for OpenError {
 }
 
 impl std::error::Error for OpenError {}
+
+impl OpenError {
+    fn clock(doubt: ClockDoubt) -> OpenError {
+        OpenError::Service(Failure::Clock(doubt))
+    }
+
+    /// Whether nothing but the clock stands in the way.
+    pub fn is_clock(&self) -> bool {
+        matches!(self, OpenError::Service(Failure::Clock(_)))
+    }
+}
 
 /// An opened installation, held by this process alone.
 pub struct Installation {
@@ -301,7 +312,9 @@ pub async fn serve(plan: Plan, stop: CancellationToken, ready: impl FnOnce(&Read
     let address = listener
         .local_addr()
         .map_err(|error| OpenError::Io("listen", error))?;
-    let secured = secure(&plan, &installation.folder)?;
+    // Before anything is dated: certificates of a clock that stands in 1970 would outlive the mistake.
+    let now = service.clock().now().map_err(OpenError::clock)?;
+    let secured = secure(&plan, &installation.folder, now)?;
     let control = control::bind(&installation.folder.control())
         .map_err(|error| OpenError::Io("control socket", error))?;
     let owner = installation
@@ -382,7 +395,7 @@ impl Secured {
     }
 }
 
-fn secure(plan: &Plan, folder: &Folder) -> Result<Secured, OpenError> {
+fn secure(plan: &Plan, folder: &Folder, now: UnixSeconds) -> Result<Secured, OpenError> {
     let failed = |error| OpenError::Io("certificate", error);
     let (key, fingerprint) = match &plan.tls {
         Tls::Off => {
@@ -392,7 +405,6 @@ fn secure(plan: &Plan, folder: &Folder) -> Result<Secured, OpenError> {
             });
         }
         Tls::Own => {
-            let now = SystemClock.wall();
             let authority =
                 Authority::open(&folder.tls(), &plan.names, now, &mut SystemEntropy).map_err(failed)?;
             (
@@ -466,7 +478,9 @@ async fn upkeep(
             }
         }
         let Some(served) = &served else { continue };
-        if let Err(error) = refresh(&plan, &folder, served, &stamps, count % 120 == 1) {
+        // A clock in doubt dates no certificate; the next hour tries again.
+        let due = service.clock().now().ok().filter(|_| count % 120 == 1);
+        if let Err(error) = refresh(&plan, &folder, served, &stamps, due) {
             tracing::error!(%error, "the certificate could not be renewed; the old one is still served");
         }
     }
@@ -478,16 +492,16 @@ fn refresh(
     folder: &Folder,
     served: &Served,
     stamps: &Mutex<Option<std::time::SystemTime>>,
-    hourly: bool,
+    due: Option<UnixSeconds>,
 ) -> io::Result<()> {
     match &plan.tls {
         Tls::Off => {}
-        Tls::Own if hourly => {
-            let now = SystemClock.wall();
-            let authority = Authority::open(&folder.tls(), &plan.names, now, &mut SystemEntropy)?;
-            served.swap(authority.leaf()?);
+        Tls::Own => {
+            if let Some(now) = due {
+                let authority = Authority::open(&folder.tls(), &plan.names, now, &mut SystemEntropy)?;
+                served.swap(authority.leaf()?);
+            }
         }
-        Tls::Own => {}
         Tls::Files { chain, key } => {
             let stamp = modified(plan);
             let mut last = stamps.lock().expect("no thread panics while it holds the stamps");

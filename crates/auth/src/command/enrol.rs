@@ -231,7 +231,7 @@ pub(crate) fn make(
         world.entropy.fill(&mut *bytes);
         SharedSecret::from_bytes(&*bytes).expect("20 bytes are within the bounds of a secret")
     });
-    let parameters = Totp::default();
+    let parameters = world.policy.parameters;
     let factor = credential::draw_factor_id(world.entropy);
     let holder = Holder {
         account: &account.name,

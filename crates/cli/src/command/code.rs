@@ -7,6 +7,7 @@ use countersign_core::otp::{Algorithm, Counter, Digits, Hotp, SecretStrength, Sh
 use countersign_core::time::{TimeStep, UnixSeconds};
 use countersign_server::edge::clock::SystemClock;
 use countersign_server::service::clock::Clock;
+use serde_json::json;
 
 use crate::installation::read_secret;
 use crate::out::{Failed, data, say};
@@ -35,6 +36,9 @@ pub(crate) struct Code {
     /// The counter
     #[arg(long, value_name = "N", requires = "hotp")]
     counter: Option<u64>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 impl Code {
@@ -52,13 +56,15 @@ impl Code {
         }
         let digits = Digits::new(self.digits).ok_or_else(|| Failed::Usage("--digits is 6, 7 or 8".into()))?;
         if let Some(counter) = self.counter {
-            data(
-                Hotp {
-                    algorithm: self.algorithm,
-                    digits,
-                }
-                .generate(&secret, Counter(counter)),
-            );
+            let hotp = Hotp {
+                algorithm: self.algorithm,
+                digits,
+            };
+            let code = hotp.generate(&secret, Counter(counter));
+            match self.json {
+                true => data(json!({ "code": code.to_string(), "counter": counter })),
+                false => data(code),
+            }
             return Ok(());
         }
         let time_step =
@@ -70,7 +76,13 @@ impl Code {
             t0: UnixSeconds(0),
         };
         let at = self.time.map_or_else(|| SystemClock.wall(), UnixSeconds);
-        data(totp.generate(&secret, at));
+        let code = totp.generate(&secret, at);
+        match self.json {
+            true => data(json!({
+                "code": code.to_string(), "step": totp.step_at(at).0, "seconds_left": totp.seconds_left(at),
+            })),
+            false => data(code),
+        }
         Ok(())
     }
 }

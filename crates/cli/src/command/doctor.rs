@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use countersign_core::otp::Verdict;
-use countersign_server::edge::clock::SystemClock;
-use countersign_server::service::clock::Clock;
+use countersign_server::edge::entropy::SystemEntropy;
+use countersign_server::edge::ntp;
 use countersign_server::service::operator::{Ask, Reply};
 use serde_json::json;
 
@@ -17,6 +17,8 @@ use crate::out::{Failed, data};
 
 /// Time steps around now in which a code's own is looked for.
 const STEPS: u8 = 20;
+/// Seconds by which the clock may be off: half a time step, beyond which codes of people begin to fail.
+const OFFSET_S_MAX: f64 = 15.0;
 
 /// Examine an installation, or a secret and a code; exit 4 when the clock can't be believed.
 #[derive(Args)]
@@ -27,6 +29,9 @@ pub(crate) struct Doctor {
     /// Find the time step of this code: file, `-` for standard input, behind the secret
     #[arg(long, value_name = "FILE", requires = "secret_file")]
     code_file: Option<PathBuf>,
+    /// Compare the clock with a time server's as well; exit 4 when it is off by more than 15 s
+    #[arg(long, value_name = "HOST[:PORT]", conflicts_with = "secret_file")]
+    ntp: Option<String>,
     #[command(flatten)]
     parameters: Parameters,
     #[command(flatten)]
@@ -75,6 +80,11 @@ impl Doctor {
     }
 
     fn examine_installation(&self) -> Result<(), Failed> {
+        let compared = self.ntp.as_deref().map(|server| {
+            let behind = ntp::behind_s(server, &mut SystemEntropy);
+            behind.map_err(|error| Failed::Unavailable(format!("time server {server}: {error}")))
+        });
+        let behind_s = compared.transpose()?;
         let desk = self.common.data.open()?;
         let status = desk.ask(&Ask::Status)?;
         let keys = desk.ask(&Ask::KeyList);
@@ -91,21 +101,25 @@ impl Doctor {
         let Reply::Keys { keys, accounts } = keys? else {
             return Err(Failed::unavailable("the keys could not be listed"));
         };
-        let offset = i64::try_from(now).unwrap_or(0) - i64::try_from(SystemClock.wall().0).unwrap_or(0);
         let since = i64::try_from(now).unwrap_or(0) - i64::try_from(high_water).unwrap_or(0);
         if self.common.json {
             data(json!({
-                "trouble": trouble, "clock": { "now": now, "offset_s": offset, "since_last_decision_s": since },
+                "trouble": trouble, "clock": { "now": now, "behind_s": behind_s, "since_last_decision_s": since },
                 "accounts": accounts, "keys": keys,
             }));
         } else {
-            data(format_args!(
-                "clock   {now}, {offset} s from this command's, {since} s after the last decision"
-            ));
+            data(format_args!("clock   {now}, {since} s after the last decision"));
+            if let Some(behind_s) = behind_s {
+                data(format_args!("offset  {behind_s:.3} s behind the time server"));
+            }
             data(format_args!("store   answers, {accounts} accounts"));
             data(format_args!("keys    {} that seal or open", keys.len()));
         }
         match trouble {
+            None if behind_s.is_some_and(|behind_s| behind_s.abs() > OFFSET_S_MAX) => Err(Failed::Clock(
+                "the clock is off by more than half a time step; set it, and keep it set by a time service"
+                    .into(),
+            )),
             None => Ok(()),
             Some(trouble) if clock_doubted => Err(Failed::Clock(trouble)),
             Some(trouble) => Err(Failed::Unavailable(trouble)),

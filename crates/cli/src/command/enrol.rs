@@ -7,19 +7,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use countersign_server::service::operator::{Ask, Reply, UserAdded};
-use fast_qr::convert::Builder;
-use fast_qr::convert::svg::SvgBuilder;
 use fast_qr::{QRBuilder, QRCode};
 
 use super::user::unexpected;
 use crate::installation::Common;
 use crate::out::{Failed, data, say};
-use crate::png;
-
-/// Dots of a code's module in a picture.
-const SCALE: usize = 8;
-/// Modules of white around a code (ISO/IEC 18004 §5.3.8).
-const QUIET: usize = 4;
+use crate::qr;
 
 /// Make a second factor for an account, confirmed at once because you vouch for it.
 #[derive(Args)]
@@ -64,10 +57,10 @@ impl Enrol {
             .build()
             .map_err(|_| Failed::Refused(format!("the name is too long for a code; the URI is {uri}")))?;
         if let Some(path) = &self.png {
-            write(path, &picture(&code))?;
+            write(path, &qr::picture(&code))?;
         }
         if let Some(path) = &self.svg {
-            write(path, SvgBuilder::default().margin(QUIET).to_str(&code).as_bytes())?;
+            write(path, qr::svg(&code).as_bytes())?;
         }
         self.show(&added, uri, &code);
         Ok(())
@@ -82,24 +75,13 @@ impl Enrol {
         if self.uri {
             data(uri);
         } else if !is_pictured {
-            data(code.to_str());
+            data(qr::terminal(code));
         }
         for backup in &added.backup_codes {
             data(format_args!("backup code   {backup}"));
         }
         say("It is shown once; delete every file of it when it is scanned.");
     }
-}
-
-fn picture(code: &QRCode) -> Vec<u8> {
-    let side = (code.size + 2 * QUIET) * SCALE;
-    png::black_and_white(side, |x, y| {
-        let module = |at: usize| (at / SCALE).checked_sub(QUIET).filter(|at| *at < code.size);
-        match (module(x), module(y)) {
-            (Some(x), Some(y)) => code[y][x].value(),
-            _ => false,
-        }
-    })
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Failed> {

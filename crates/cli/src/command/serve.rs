@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::out::{Failed, data, say};
+use crate::qr;
 use crate::settings::SettingFlags;
 
 /// Serve the API and the pages.
@@ -42,7 +43,10 @@ impl Serve {
             tokio::spawn(stop_on_signal(stop.clone()));
             wiring::serve(plan, stop, |ready| announce(ready, &folder)).await
         });
-        served.map_err(|error| Failed::Unavailable(error.to_string()))
+        served.map_err(|error| match error.is_clock() {
+            true => Failed::Clock(error.to_string()),
+            false => Failed::unavailable(error),
+        })
     }
 }
 
@@ -74,8 +78,8 @@ fn invite(ticket: &Ticket, folder: &Path) {
         "Set up the first administrator within {minutes} minutes:"
     ));
     say(format_args!("  {}", ticket.link));
-    if let Ok(qr) = QRBuilder::new(ticket.link.as_str()).build() {
-        say(qr.to_str());
+    if let Ok(code) = QRBuilder::new(ticket.link.as_str()).build() {
+        say(qr::terminal(&code));
     }
 }
 

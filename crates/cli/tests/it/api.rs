@@ -103,10 +103,11 @@ fn invited(server: &Server, folder: &Folder) -> String {
 }
 
 /// Runs schemathesis on some of the operations, as whoever holds a session.
-fn schemathesis(server: &Server, session: &str, more: &[&str]) {
+fn schemathesis(folder: &Folder, server: &Server, session: &str, more: &[&str]) {
     let checks =
         "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance";
     let ended = Command::new("schemathesis")
+        .current_dir(&folder.0)
         .args(["run", &format!("{}/openapi.json", server.url)])
         .args(["-H", &format!("Authorization: Bearer {session}")])
         .args([
@@ -147,13 +148,14 @@ fn schemathesis_meets_no_fault_and_no_undescribed_answer() {
         "--max-time",
         "90",
     ];
-    schemathesis(&server, &session, &others);
+    schemathesis(&folder, &server, &session, &others);
     assert_eq!(
         server.get("/api/dashboard", &session).0,
         200,
         "the session was there throughout"
     );
     schemathesis(
+        &folder,
         &server,
         &session,
         &[
@@ -167,7 +169,7 @@ fn schemathesis_meets_no_fault_and_no_undescribed_answer() {
     );
     let one_factor = invited(&server, &folder);
     let enrolment = ["--include-path-regex", "^/auth/totp/", "--max-time", "30"];
-    schemathesis(&server, &one_factor, &enrolment);
+    schemathesis(&folder, &server, &one_factor, &enrolment);
     let log = server.stop();
     assert!(!log.contains("panicked"), "a thread panicked");
 }

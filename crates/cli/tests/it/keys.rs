@@ -33,6 +33,7 @@ fn rotation_seals_every_secret_anew_while_people_sign_in() {
         "countersign.db-wal",
         "countersign.db-shm",
         "keys/ring",
+        "control.sock",
     ] {
         let mode = std::fs::metadata(data.join(file))
             .expect("the file is there")
@@ -40,6 +41,17 @@ fn rotation_seals_every_secret_anew_while_people_sign_in() {
             .mode();
         assert_eq!(mode & 0o777, 0o600, "{file}");
     }
+    let text = data.to_str().expect("UTF-8");
+    let second = countersign(
+        &["serve", "--tls", "off", "--listen", "127.0.0.1:0", "--data", text],
+        "",
+    );
+    assert_eq!((second.code, second.stdout.as_str()), (3, ""));
+    assert!(
+        second.stderr.contains("another countersign process"),
+        "{}",
+        second.stderr
+    );
     server.sign_in(&people[0], &people[0].code(0));
     let refused = key(&data, &["forget", &old]);
     assert_eq!(refused.code, 1);

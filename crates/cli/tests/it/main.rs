@@ -10,10 +10,12 @@ mod first;
 mod keys;
 mod kills;
 mod nonsense;
+mod outside;
 mod pages;
 mod races;
 mod settings;
 mod sign_in;
+mod terminal;
 #[cfg(not(debug_assertions))]
 mod timing;
 mod tools;

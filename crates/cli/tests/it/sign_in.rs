@@ -1,8 +1,8 @@
 //! The main job: a person signs in with a password and a code, and the code never works again.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::world::{Folder, PASSWORD, Person, Server, countersign};
+use crate::world::{Folder, PASSWORD, Person, Server, audit, countersign};
 
 #[test]
 fn code_signs_in_once_and_never_again_on_any_connection_or_after_kill() {
@@ -10,11 +10,17 @@ fn code_signs_in_once_and_never_again_on_any_connection_or_after_kill() {
     let person = Person::add(&folder.data(), "Alice");
     let server = Server::start(&folder.data());
     let code = person.code(0);
-    let session = server.sign_in(&person, &code);
-    let (status, body) = server.get("/api/dashboard", &session);
+    let (status, opened) = server.verify(&server.login("alice"), &code);
     assert_eq!(
-        (status, &body["username"], &body["data"]["total_logins"]),
-        (200, &json!("alice"), &json!(1))
+        (status, &opened["status"], &opened["expires_in"]),
+        (200, &json!("success"), &json!(3600))
+    );
+    let session = opened["session_token"].as_str().expect("a token").to_owned();
+    let (status, body) = server.get("/api/dashboard", &session);
+    let counters = json!({ "total_logins": 1, "failed_attempts": 0, "active_sessions": 1 });
+    assert_eq!(
+        (status, &body["username"], &body["data"]),
+        (200, &json!("alice"), &counters)
     );
 
     let challenge = server.login("alice");
@@ -50,6 +56,70 @@ fn code_signs_in_once_and_never_again_on_any_connection_or_after_kill() {
         server.verify(&challenge, &next).0,
         401,
         "a challenge is answered once"
+    );
+    server.stop();
+    let entries = audit(&folder.data());
+    let with_reason = |reason: &str| {
+        let of_code =
+            |entry: &&Value| entry["act"] == json!("code_check") && entry["reason"] == json!(reason);
+        entries.iter().filter(of_code).count()
+    };
+    assert_eq!(
+        with_reason("code_already_used"),
+        4,
+        "three spellings, and once more after the kill"
+    );
+    assert_eq!(with_reason("no_challenge"), 1);
+}
+
+#[test]
+fn refusal_of_a_known_and_an_unknown_name_are_the_same_bytes_to_the_sixth() {
+    let folder = Folder::fresh();
+    Person::add(&folder.data(), "alice");
+    let server = Server::start(&folder.data());
+    for attempt in 1..=6 {
+        let [known, unknown] = ["alice", "nobody"].map(|name| {
+            let login = json!({ "username": name, "password": "wrong" });
+            server.whole_answer("/api/auth/login", &login)
+        });
+        assert_eq!(known, unknown, "attempt {attempt}");
+        let (status, headers, _) = known;
+        assert_eq!(status, if attempt < 6 { 401 } else { 429 }, "attempt {attempt}");
+        let wait = headers.iter().find(|(name, _)| name == "retry-after");
+        let wait: Option<u32> = wait.map(|(_, seconds)| seconds.parse().expect("seconds"));
+        assert_eq!(
+            wait.is_some_and(|wait| (290..=300).contains(&wait)),
+            attempt == 6,
+            "{wait:?}"
+        );
+    }
+    server.stop();
+}
+
+#[test]
+fn older_gateways_clients_are_answered_in_their_words() {
+    let folder = Folder::fresh();
+    let data = folder.data();
+    Person::add(&data, "alice");
+    let server = Server::start_with(&data, &["--tls", "off", "--second-factor", "optional"]);
+    let text = data.to_str().expect("UTF-8");
+    let add = ["user", "add", "bob", "--password-file", "-", "--data", text];
+    assert_eq!(countersign(&add, PASSWORD).code, 0);
+    let login = |name: &str, password: &str| {
+        server.post("/login", None, &json!({ "username": name, "password": password }))
+    };
+    let (status, opened) = login("bob", PASSWORD);
+    let token = opened["token"].as_str().expect("a token").to_owned();
+    let expected = json!({
+        "ok": true, "user": "bob", "display_name": "bob", "token": token, "expires_in": 3600,
+    });
+    assert_eq!((status, &opened), (200, &expected));
+    assert_eq!(server.get("/api/dashboard", &token).0, 200);
+    assert_eq!(login("alice", PASSWORD).1["status"], json!("2fa_required"));
+    let (status, refused) = login("nobody", PASSWORD);
+    assert_eq!(
+        (status, &refused["message"]),
+        (401, &json!("Invalid credentials"))
     );
     server.stop();
 }
@@ -90,6 +160,7 @@ fn logout_ends_the_session_and_garbage_opens_none() {
             (401, &json!("Unauthorized - please login"))
         );
     }
+    assert_eq!(server.get_bare("/api/dashboard"), 401, "nothing is shown at all");
     server.stop();
 }
 

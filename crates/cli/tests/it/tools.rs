@@ -107,6 +107,12 @@ fn doctor_and_clock_refuse_a_clock_behind_the_store_until_it_is_accepted() {
             ended.stderr
         );
     }
+    let serve = countersign(&["serve", "--listen", "127.0.0.1:0", "--data", text], "");
+    assert_eq!((serve.code, serve.stdout.as_str()), (4, ""), "{}", serve.stderr);
+    assert!(
+        !data.join("tls").exists(),
+        "a clock in doubt dates no certificate"
+    );
     assert_eq!(countersign(&["clock", "accept", "--data", text], "").code, 0);
     for _ in 0..2 {
         assert_eq!(
@@ -114,6 +120,56 @@ fn doctor_and_clock_refuse_a_clock_behind_the_store_until_it_is_accepted() {
             json!(true)
         );
     }
+}
+
+/// A time server whose clock is ahead of this machine's; answers once and says where it listens.
+fn time_server(ahead_s: u64) -> String {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("there is a free port");
+    let address = socket.local_addr().expect("it is bound").to_string();
+    std::thread::spawn(move || {
+        let mut packet = [0u8; 48];
+        let (_, asker) = socket.recv_from(&mut packet).expect("the command asks");
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let since_1900 = now.expect("the clock is set").as_secs() + 2_208_988_800 + ahead_s;
+        let seconds = u32::try_from(since_1900 & 0xffff_ffff).expect("masked");
+        (packet[0], packet[1]) = (0x24, 1);
+        packet.copy_within(40..48, 24);
+        for at in [32, 40] {
+            packet[at..at + 4].copy_from_slice(&seconds.to_be_bytes());
+            packet[at + 4..at + 8].fill(0);
+        }
+        socket.send_to(&packet, asker).expect("the command listens");
+    });
+    address
+}
+
+#[test]
+fn doctor_compares_the_clock_with_a_time_server() {
+    let folder = Folder::fresh();
+    let data = folder.data();
+    let text = data.to_str().expect("UTF-8");
+    for (ahead_s, code) in [(0, 0), (90, 4)] {
+        let server = time_server(ahead_s);
+        let ended = countersign(&["doctor", "--json", "--ntp", &server, "--data", text], "");
+        assert_eq!(ended.code, code, "{}", ended.stderr);
+        let told: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+        let behind_s = told["clock"]["behind_s"].as_f64().expect("a number");
+        #[expect(clippy::cast_precision_loss, reason = "90 is a number of either kind")]
+        let off_s = behind_s - ahead_s as f64;
+        assert!(off_s.abs() < 2.0, "{told}");
+    }
+}
+
+#[test]
+fn code_is_told_with_its_step_as_json() {
+    let told = json_of(
+        &["code", "--json", "--time", "59"],
+        "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ",
+    );
+    assert_eq!(told, json!({ "code": "287082", "step": 1, "seconds_left": 1 }));
+    let hotp = ["code", "--json", "--hotp", "--counter", "1"];
+    let told = json_of(&hotp, "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ");
+    assert_eq!(told, json!({ "code": "287082", "counter": 1 }));
 }
 
 #[test]

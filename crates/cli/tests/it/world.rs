@@ -206,6 +206,25 @@ impl Server {
         answer(request.send_json(body))
     }
 
+    /// The same to any server, without a session.
+    pub fn post_to(url: &str, path: &str, body: &Value) -> (u16, Value) {
+        answer(agent().post(format!("{url}{path}")).send_json(body))
+    }
+
+    /// A request with a JSON body, and all of the answer but its request's number: status, headers, text.
+    pub fn whole_answer(&self, path: &str, body: &Value) -> (u16, Vec<(String, String)>, String) {
+        let answered = agent().post(format!("{}{path}", self.url)).send_json(body);
+        let mut response = answered.expect("the server answers");
+        let headers = response.headers().iter();
+        let mut headers: Vec<_> = headers
+            .filter(|(name, _)| !["date", "x-request-id"].contains(&name.as_str()))
+            .map(|(name, value)| (name.to_string(), value.to_str().expect("ASCII").to_owned()))
+            .collect();
+        headers.sort();
+        let text = response.body_mut().read_to_string().expect("the body is text");
+        (response.status().as_u16(), headers, text)
+    }
+
     pub fn get(&self, path: &str, token: &str) -> (u16, Value) {
         answer(
             agent()
@@ -213,6 +232,11 @@ impl Server {
                 .header("authorization", format!("Bearer {token}"))
                 .call(),
         )
+    }
+
+    /// A request that shows nothing; the answer's status.
+    pub fn get_bare(&self, path: &str) -> u16 {
+        answer(agent().get(format!("{}{path}", self.url)).call()).0
     }
 
     pub fn delete(&self, path: &str, token: &str) -> (u16, Value) {

@@ -255,7 +255,121 @@ fn invalid(error: impl std::fmt::Display) -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use x509_parser::prelude::{X509Certificate, parse_x509_certificate};
+
     use super::*;
+
+    const NOW: u64 = 1_800_000_000;
+    const DAY_S: u64 = 86_400;
+
+    /// A folder of certificates, removed at the end.
+    struct Shelf(PathBuf);
+
+    impl Shelf {
+        fn new(name: &str) -> Shelf {
+            let path = std::env::temp_dir().join(format!("countersign-tls-{name}-{}", std::process::id()));
+            let _ = fs::remove_dir_all(&path);
+            Shelf(path)
+        }
+
+        fn open(&self, names: &[&str], now_s: u64) -> Authority {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            let mut next = 0u8;
+            let mut entropy = |buffer: &mut [u8]| {
+                buffer.iter_mut().for_each(|byte| {
+                    next = next.wrapping_add(1);
+                    *byte = next;
+                });
+            };
+            let opened = Authority::open(&self.0, &names, UnixSeconds(now_s), &mut entropy);
+            opened.expect("the folder can be written")
+        }
+
+        fn read(&self, name: &str) -> String {
+            fs::read_to_string(self.0.join(name)).expect("the file is there")
+        }
+    }
+
+    impl Drop for Shelf {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    /// The first certificate of a PEM text, looked at.
+    fn look<T>(pem: &str, look: impl FnOnce(&X509Certificate<'_>) -> T) -> T {
+        let der = CertificateDer::from_pem_slice(pem.as_bytes()).expect("a certificate");
+        look(&parse_x509_certificate(&der).expect("DER").1)
+    }
+
+    fn days(certificate: &X509Certificate<'_>) -> [i64; 2] {
+        let validity = certificate.validity();
+        let day = |at: i64| (at - NOW.cast_signed()) / 86_400;
+        [
+            day(validity.not_before.timestamp()),
+            day(validity.not_after.timestamp()),
+        ]
+    }
+
+    #[test]
+    fn authority_is_p256_of_ten_years_and_its_leaf_of_ninety_days_names_every_name() {
+        let shelf = Shelf::new("made");
+        shelf.open(&["localhost", "box.local", "127.0.0.1", "::1"], NOW);
+        look(&shelf.read("ca.pem"), |authority| {
+            assert_eq!(days(authority), [-1, 3650]);
+            assert!(authority.is_ca());
+            let key = authority.public_key();
+            assert_eq!(key.parsed().map(|key| key.key_size()), Ok(256));
+            let curve = key
+                .algorithm
+                .parameters
+                .as_ref()
+                .and_then(|oid| oid.as_oid().ok());
+            assert_eq!(
+                curve.map(|oid| oid.to_id_string()).as_deref(),
+                Some("1.2.840.10045.3.1.7")
+            );
+        });
+        look(&shelf.read("leaf.pem"), |leaf| {
+            assert_eq!(days(leaf), [-1, 90]);
+            assert!(!leaf.is_ca());
+            let names = leaf
+                .subject_alternative_name()
+                .expect("DER")
+                .expect("it has names");
+            let names: Vec<String> = names
+                .value
+                .general_names
+                .iter()
+                .map(ToString::to_string)
+                .collect();
+            let shown = names.join(" ");
+            for name in ["localhost", "box.local"] {
+                assert!(shown.contains(name), "{name}: {shown}");
+            }
+            assert_eq!(names.len(), 4, "{shown}");
+        });
+    }
+
+    #[test]
+    fn leaf_is_renewed_at_two_thirds_of_its_life_or_for_another_name_and_the_authority_never() {
+        let shelf = Shelf::new("renewed");
+        shelf.open(&["localhost"], NOW);
+        let (authority, first) = (shelf.read("ca.pem"), shelf.read("leaf.pem"));
+        shelf.open(&["localhost"], NOW + 60 * DAY_S - 1);
+        assert_eq!(shelf.read("leaf.pem"), first);
+        shelf.open(&["localhost"], NOW + 60 * DAY_S);
+        let second = shelf.read("leaf.pem");
+        assert_ne!(second, first);
+        look(&second, |leaf| assert_eq!(days(leaf), [59, 150]));
+        shelf.open(&["localhost", "id.example.org"], NOW + 60 * DAY_S + 1);
+        assert_ne!(shelf.read("leaf.pem"), second);
+        assert_eq!(
+            shelf.read("ca.pem"),
+            authority,
+            "whoever pins it is not locked out"
+        );
+    }
 
     #[test]
     fn fingerprint_of_a_chain_is_that_of_its_last_certificate() {

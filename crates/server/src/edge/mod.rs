@@ -9,5 +9,6 @@ pub mod clock;
 pub mod entropy;
 pub mod folder;
 pub mod host;
+pub mod ntp;
 pub mod ring;
 pub mod stranger;

@@ -344,6 +344,33 @@ mod tests {
     }
 
     #[test]
+    fn codes_have_six_to_eight_digits_and_steps_of_15_to_120_seconds() {
+        let parameters = |text: &str| file(text).resolve().expect("it may").0.policy.parameters;
+        let made = parameters("digits = 8\nperiod_s = 60");
+        assert_eq!((made.digits.count(), made.time_step.seconds()), (8, 60));
+        let untouched = parameters("");
+        assert_eq!((untouched.digits.count(), untouched.time_step.seconds()), (6, 30));
+        for text in [
+            "digits = 5",
+            "digits = 9",
+            "period_s = 0",
+            "period_s = 14",
+            "period_s = 121",
+            "window = 5",
+        ] {
+            assert_eq!(mistakes(&file(text)).len(), 1, "{text}");
+        }
+    }
+
+    #[cfg(not(debug_assertions))]
+    #[test]
+    fn release_build_hashes_at_the_cost_of_production_in_every_profile() {
+        use crate::service::hashing::Cost;
+        let settings = file("profile = \"development\"").resolve().expect("it may").0;
+        assert_eq!(settings.cost(), Cost::PRODUCTION);
+    }
+
+    #[test]
     fn data_folder_is_not_named_by_the_file_inside_it() {
         let mut sources = file("data = \"elsewhere\"");
         assert_eq!(

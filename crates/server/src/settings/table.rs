@@ -8,7 +8,8 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use countersign_core::limit::Budget;
-use countersign_core::otp::AcceptanceWindow;
+use countersign_core::otp::{AcceptanceWindow, Digits};
+use countersign_core::time::TimeStep;
 use ipnet::IpNet;
 
 use super::{Profile, Settings, TlsChoice};
@@ -45,7 +46,7 @@ impl Setting {
 }
 
 /// Every setting, in the order of the example file.
-pub const TABLE: [Setting; 26] = [
+pub const TABLE: [Setting; 28] = [
     Setting {
         name: "data",
         default: "\"data\"",
@@ -156,11 +157,31 @@ pub const TABLE: [Setting; 26] = [
         default: "1",
         about: "Time steps before and after now whose codes are accepted. Production takes 0 or 1.",
         apply: |to, text| {
-            let steps = within(text, 0..=10)?;
+            let steps = within(text, 0..=4)?;
             to.policy.window = AcceptanceWindow {
                 past: steps,
                 future: steps,
             };
+            Ok(())
+        },
+    },
+    Setting {
+        name: "digits",
+        default: "6",
+        about: "Digits of the codes of factors enrolled from now on, 6 to 8. Every authenticator shows 6.",
+        apply: |to, text| {
+            let digits = within(text, 6u8..=8)?;
+            to.policy.parameters.digits = Digits::new(digits).expect("6 to 8 are digits of a code");
+            Ok(())
+        },
+    },
+    Setting {
+        name: "period_s",
+        default: "30",
+        about: "Seconds of a time step of factors enrolled from now on, 15 to 120. Some authenticators know only 30.",
+        apply: |to, text| {
+            let seconds = within(text, 15u32..=120)?;
+            to.policy.parameters.time_step = TimeStep::new(seconds).expect("15 to 120 are seconds of a step");
             Ok(())
         },
     },

@@ -13,8 +13,8 @@ use axum::body::Body;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -76,14 +76,13 @@ pub async fn serve(
         };
         match accepted {
             Ok((socket, peer, place)) => {
-                open.spawn(connection(
-                    socket,
-                    peer,
-                    tls.clone(),
-                    router.clone(),
-                    stop.clone(),
-                    place,
-                ));
+                // Small answers must not wait for more.
+                let _ = socket.set_nodelay(true);
+                let served = connection(socket, peer, tls.clone(), router.clone(), stop.clone());
+                open.spawn(async move {
+                    served.await;
+                    drop(place);
+                });
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -97,16 +96,15 @@ pub async fn serve(
     }
 }
 
-async fn connection(
-    socket: TcpStream,
+async fn connection<S>(
+    socket: S,
     peer: SocketAddr,
     tls: Option<TlsAcceptor>,
     router: Router,
     stop: CancellationToken,
-    place: OwnedSemaphorePermit,
-) {
-    // Small answers must not wait for more.
-    let _ = socket.set_nodelay(true);
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     match tls {
         None => requests(socket, peer, router, stop).await,
         Some(tls) => match tokio::time::timeout(HANDSHAKE_TIME_MAX, tls.accept(socket)).await {
@@ -115,7 +113,6 @@ async fn connection(
             Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
         },
     }
-    drop(place);
 }
 
 async fn requests<S>(stream: S, peer: SocketAddr, router: Router, stop: CancellationToken)
@@ -151,7 +148,68 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
+    use axum::middleware;
+    use axum::routing::post;
+    use rustls::server::ResolvesServerCertUsingSni;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::time::Instant;
+
     use super::*;
+
+    /// Serves one client that sends this and then falls silent; says what it was answered and after how long it
+    /// was rid of.
+    async fn silent_after(sent: &[u8], tls: Option<TlsAcceptor>) -> (String, Duration) {
+        let router = Router::new()
+            .route("/", post(async |body: String| body))
+            .layer(middleware::from_fn(crate::door::http::harden));
+        let (mut client, server) = duplex(1024);
+        let peer = (Ipv4Addr::LOCALHOST, 1).into();
+        let began = Instant::now();
+        let served = tokio::spawn(connection(server, peer, tls, router, CancellationToken::new()));
+        client.write_all(sent).await.expect("the server reads");
+        let mut answer = Vec::new();
+        client
+            .read_to_end(&mut answer)
+            .await
+            .expect("the server hangs up");
+        served.await.expect("no panic");
+        (String::from_utf8_lossy(&answer).into_owned(), began.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_before_or_within_headers_is_borne_for_ten_seconds() {
+        for sent in [&b""[..], b"POST / HTTP/1.1\r\nhost: x\r\nx-slow"] {
+            let (answer, after) = silent_after(sent, None).await;
+            assert_eq!(after, HEADER_TIME_MAX, "{answer}");
+            assert!(!answer.contains(" 200 "), "{answer}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn body_that_never_ends_is_answered_after_thirty_seconds_and_not_waited_for() {
+        let sent = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nhalf";
+        let (answer, after) = silent_after(sent, None).await;
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+        assert!(
+            (REQUEST_TIME_MAX..REQUEST_TIME_MAX + HEADER_TIME_MAX * 2).contains(&after),
+            "{after:?}"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn handshake_that_does_not_go_on_is_given_up_after_ten_seconds() {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("the provider speaks TLS")
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(ResolvesServerCertUsingSni::new()));
+        let tls = TlsAcceptor::from(Arc::new(config));
+        let (answer, after) = silent_after(b"\x16\x03\x01", Some(tls)).await;
+        assert_eq!((answer.as_str(), after), ("", HANDSHAKE_TIME_MAX));
+    }
 
     #[test]
     fn connections_leave_files_to_the_store() {

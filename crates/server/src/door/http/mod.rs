@@ -86,6 +86,7 @@ fn api() -> OpenApiRouter<Shared> {
 /// Names by which clients of older systems ask for the same.
 fn older_names() -> Router<Shared> {
     Router::new()
+        .route("/login", post(sign_in::older_login))
         .route("/verify-2fa", post(sign_in::verify))
         .route("/api/auth/verify-2fa", post(sign_in::verify))
         .route("/auth/totp/verify-setup", post(enrol::confirm))
@@ -134,7 +135,7 @@ pub fn fuzz_body(data: &[u8]) {
 }
 
 /// Headers that every answer carries, and the bound on how long any request may take.
-async fn harden(request: axum::extract::Request, next: Next) -> Response {
+pub(super) async fn harden(request: axum::extract::Request, next: Next) -> Response {
     let id = asked::request_id(&request);
     // The route and not the path: a path is what a client chose to write, and may hold anything.
     let route = request

@@ -13,12 +13,14 @@ use countersign_auth::command::password::Finished;
 use countersign_auth::command::session::Which;
 use countersign_auth::command::{Onward, SignedIn};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::asked::{Asked, BROWSER_COOKIE, Body, Signed, Whole};
 use super::openapi::{Always, Enrolled, Guessed, InSession, LoginAnswer, WithBody};
 use super::{Shared, answer};
+use crate::service::{Failure, SignIn};
 
 /// A name and a password.
 #[derive(Deserialize, ToSchema)]
@@ -86,14 +88,39 @@ pub(super) async fn login(
     Asked(origin): Asked,
     Body(login): Body<Login>,
 ) -> Response {
-    match service.sign_in(&login.username, &login.password, &origin).await {
+    let signed_in = service.sign_in(&login.username, &login.password, &origin).await;
+    answered(signed_in, opened)
+}
+
+/// The same for clients of older gateways: `POST /login`, with their words for an open session.
+pub(super) async fn older_login(
+    State(service): State<Shared>,
+    Asked(origin): Asked,
+    Body(login): Body<Login>,
+) -> Response {
+    let signed_in = service.sign_in(&login.username, &login.password, &origin).await;
+    answered(signed_in, |signed_in| {
+        let body = Json(json!({
+            "ok": true,
+            "user": signed_in.name.as_str(),
+            "display_name": signed_in.name.as_str(),
+            "token": signed_in.session.expose(),
+            "expires_in": signed_in.expires_in_s,
+        }));
+        with_browser(body.into_response(), signed_in)
+    })
+}
+
+fn answered(signed_in: Result<SignIn, Failure>, opened: impl Fn(&SignedIn) -> Response) -> Response {
+    match signed_in {
         Err(failure) => answer::failed(&failure),
         Ok(Err(error)) => answer::plain_error(StatusCode::BAD_REQUEST, "bad_username", &error.to_string()),
         Ok(Ok(Finished::Throttled { retry_after_s })) => answer::throttled(retry_after_s),
         Ok(Ok(Finished::Refused | Finished::Stale)) => {
             answer::plain_error(StatusCode::UNAUTHORIZED, "refused", "Invalid credentials")
         }
-        Ok(Ok(Finished::Onward(next))) => onward(&next),
+        Ok(Ok(Finished::Onward(Onward::SignedIn(signed_in)))) => opened(&signed_in),
+        Ok(Ok(Finished::Onward(due))) => onward(&due),
     }
 }
 
@@ -178,7 +205,10 @@ pub(super) fn opened(signed_in: &SignedIn) -> Response {
         second_factor_enrolment_required: signed_in.must_enrol,
         replacement_backup_code: signed_in.replacement_code.as_ref().map(|code| code.as_str()),
     };
-    let mut response = Json(body).into_response();
+    with_browser(Json(body).into_response(), signed_in)
+}
+
+fn with_browser(mut response: Response, signed_in: &SignedIn) -> Response {
     if let Some(cookie) = browser_cookie(signed_in) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
