@@ -290,7 +290,7 @@ fn races(workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {
     let mut numbers = Tests {
         package: "countersign-server",
         scale: Some(("COUNTERSIGN_RACE_ROUNDS", RACE_ROUNDS)),
-        ..Tests::named("races::")
+        ..Tests::named("conformance::")
     }
     .run(workshop, options)?;
     numbers.insert("rounds_each".to_owned(), RACE_ROUNDS.into());

@@ -204,3 +204,35 @@ fn pyotp_and_we_show_the_same_codes() {
     println!("pyotp, seed {}: {}", chance.seed(), comparison.summary());
     comparison.assert_none_differs(10_000);
 }
+
+/// Reads each URI and says what it found in it, in the vectors' words.
+const PYTHON_URIS: &str = "
+import json, sys, pyotp
+for case in json.load(open(sys.argv[1]))['cases']:
+    # It decodes twice, so a plus sign is a blank to it.
+    if 'canonical' not in case or '%2B' in case['canonical']:
+        continue
+    otp = pyotp.parse_uri(case['canonical'])
+    found = dict(issuer=otp.issuer or '', account=otp.name, secret=otp.secret, digits=otp.digits,
+                 algorithm=otp.digest().name.upper())
+    if isinstance(otp, pyotp.HOTP):
+        found.update(kind='hotp', counter=str(otp.initial_count))
+    else:
+        found.update(kind='totp', period=otp.interval)
+    assert found == case['expected'], (case['canonical'], found)
+    print(case['canonical'])
+";
+
+#[test]
+#[ignore = "needs pyotp"]
+fn uris_that_we_emit_are_read_by_pyotp_as_what_they_were_made_of() {
+    let vectors = concat!(env!("CARGO_MANIFEST_DIR"), "/../../vectors/otp/otpauth.json");
+    let output = Command::new("python3")
+        .args(["-c", PYTHON_URIS, vectors])
+        .output()
+        .expect("python3 is installed");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let read = String::from_utf8_lossy(&output.stdout).lines().count();
+    assert!(read >= 18, "only {read} were read");
+}

@@ -189,7 +189,10 @@ pub(crate) fn open_session(
     let expires_at = world.now.plus(u64::from(world.policy.session_s));
     account.sessions.retain(|open| world.now < open.expires_at);
     while account.sessions.len() >= SESSIONS_MAX {
-        changes.push(Change::Delete(Key::Session(account.sessions.remove(0).id)));
+        let oldest = account.sessions.remove(0).id;
+        changes.push(Change::Delete(Key::Session(oldest)));
+        let event = Event::about(Act::SessionEnd, Ending::Success, &account.name, origin);
+        changes.push(Change::Audit(event.because(Reason::TooMany).on(oldest.short())));
     }
     account.sessions.push(Open {
         id: token.digest(),

@@ -30,8 +30,8 @@ pub struct Issue {
 }
 
 impl Rule for Issue {
-    /// The ticket's token and the seconds it lives; none when its account does not exist, or when it would make
-    /// a first administrator and there is one.
+    /// The ticket's token and the seconds it lives; none when its account does not exist or is disabled, or
+    /// when it would make a first administrator and there is one.
     type Outcome = Option<(Token, u32)>;
 
     fn reads(&self, _: &Snapshot, _: &World<'_>) -> Vec<Key> {
@@ -53,7 +53,8 @@ impl Rule for Issue {
                 draw(TicketPurpose::FirstAdministrator, world, &mut changes)
             }
             TicketPurpose::Account(name) => {
-                let Some(mut account) = seen.account(name).cloned() else {
+                let Some(mut account) = seen.account(name).filter(|account| !account.disabled).cloned()
+                else {
                     return Ok(Decision::unchanged(None));
                 };
                 let event = Event::about(Act::TicketIssue, Ending::Success, name, &self.origin);

@@ -6,6 +6,7 @@ use countersign_auth::command::operator::{Add, NotAdded, Vouch};
 use countersign_auth::command::password::{Begin, Begun};
 use countersign_auth::command::session::Rename;
 use countersign_auth::credential::Factor;
+use countersign_auth::event::{Act, Reason};
 use countersign_auth::policy::{
     BROWSERS_MAX, CHALLENGES_MAX, FACTORS_MAX, GROUPS_MAX, LABEL_CHARS_MAX, SESSIONS_MAX,
 };
@@ -34,6 +35,11 @@ fn sixty_fifth_session_ends_the_oldest() {
     assert_eq!(
         stored(&installation, |key| matches!(key, Key::Session(_))),
         SESSIONS_MAX
+    );
+    assert_eq!(
+        installation.audited(Act::SessionEnd, Some(Reason::TooMany)),
+        1,
+        "no session ends unseen"
     );
 }
 

@@ -248,3 +248,28 @@ fn hundred_wrong_codes_close_the_authenticator_and_a_backup_code_reopens_it() {
     assert!(matches!(verified, Verified::SignedIn(_)), "{verified:?}");
     installation.sign_in(&alice, &known);
 }
+
+#[test]
+fn guesses_at_backup_codes_are_finite_like_those_at_any_other() {
+    let (mut installation, alice, browser) = with_browser();
+    let guess = "aaaa-aaaa-aaaa-aaaa-aaaa-aaaa";
+    for number in 0..5 {
+        let from = network(number);
+        let challenge = installation.challenge(&alice.name, &from);
+        assert_eq!(installation.verify(&challenge, guess, &from), Verified::Refused);
+    }
+    let stranger = network(9);
+    let challenge = installation.challenge(&alice.name, &stranger);
+    assert_eq!(
+        installation.verify(&challenge, &alice.backup_codes[0], &stranger),
+        Verified::Throttled { retry_after_s: 300 },
+        "a right one is not looked at either"
+    );
+    let known = from_browser(HOME, &browser);
+    let challenge = installation.challenge(&alice.name, &known);
+    let verified = installation.verify(&challenge, &alice.backup_codes[0], &known);
+    assert!(
+        matches!(verified, Verified::SignedIn(_)),
+        "its owner is not locked out: {verified:?}"
+    );
+}

@@ -2,12 +2,14 @@
 
 use countersign_auth::command::SignedIn;
 use countersign_auth::command::code::Verified;
-use countersign_auth::command::enrol::{Confirm, Denied, Enrolment, Remove};
+use countersign_auth::command::enrol::{Confirm, Denied, Enrolment, Remove, ReplaceBackupCodes};
 use countersign_auth::command::operator::Vouch;
 use countersign_auth::event::{Act, Reason};
 use countersign_auth::name::Name;
-use countersign_auth::record::{Key, NoticeKind};
+use countersign_auth::record::{Key, NoticeKind, Record};
 use countersign_auth::session::Level;
+use countersign_core::otp::{Digits, Totp};
+use countersign_core::time::TimeStep;
 
 use crate::world::{HOME, Installation, Person, asker, code, granted, origin, wrong_code};
 
@@ -382,4 +384,72 @@ fn first_factor_ends_every_session_that_was_opened_without_one() {
             .records
             .contains_key(&Key::Session(thief.session.digest()))
     );
+}
+
+#[test]
+fn factor_is_removed_and_backup_codes_are_replaced_for_a_fresh_right_code_alone() {
+    let mut installation = Installation::new();
+    let alice = installation.person("alice");
+    let session = installation.sign_in(&alice, &origin(HOME));
+    let used = alice.code(installation.now, 0);
+    installation.pass(30);
+    let wrong = wrong_code(&alice.secret, installation.now);
+    let factor = factor_of(&installation, &alice.name, 0);
+    let factors = installation.account(&alice.name).factors.clone();
+    for (code, why) in [
+        ("", Denied::Malformed),
+        (wrong.as_str(), Denied::Refused),
+        (used.as_str(), Denied::Refused),
+    ] {
+        let asker = || asker(&session, code);
+        let remove = Remove {
+            asker: asker(),
+            factor: factor.clone(),
+        };
+        assert_eq!(installation.submit(&remove).err(), Some(why.clone()), "{code:?}");
+        let replace = ReplaceBackupCodes { asker: asker() };
+        assert_eq!(installation.submit(&replace).err(), Some(why), "{code:?}");
+    }
+    assert_eq!(installation.account(&alice.name).factors, factors);
+    let replace = ReplaceBackupCodes {
+        asker: asker(&session, &alice.code(installation.now, 0)),
+    };
+    assert_eq!(granted(installation.submit(&replace)).given.len(), 10);
+    let told = installation.notices(&alice.name);
+    assert!(told.contains(&NoticeKind::BackupCodesReplaced), "{told:?}");
+}
+
+#[test]
+fn session_that_takes_the_place_of_another_has_both_time_outs_anew() {
+    let (mut installation, _, session, enrolment) = pending();
+    installation.pass(600);
+    let fresh = confirm(&mut installation, &session, &enrolment, 0).expect("the code is right");
+    let Some(Record::Session(stored)) = installation.records.get(&Key::Session(fresh.session.digest()))
+    else {
+        panic!("no session is stored")
+    };
+    let now = installation.now;
+    assert_eq!((stored.created_at, stored.last_seen), (now, now));
+    assert_eq!(stored.expires_at, now.plus(3600));
+}
+
+#[test]
+fn factor_keeps_its_digits_and_time_step_when_the_policy_changes() {
+    let mut installation = Installation::new();
+    installation.policy.parameters = Totp {
+        digits: Digits::EIGHT,
+        time_step: TimeStep::new(60).expect("not 0"),
+        ..Totp::default()
+    };
+    let made = installation.policy.parameters;
+    let alice = installation.person("alice");
+    installation.policy.parameters = Totp::default();
+    let challenge = installation.challenge(&alice.name, &origin(HOME));
+    let of_the_policy = alice.code(installation.now, 0);
+    let of_the_factor = made.generate(&alice.secret, installation.now).to_string();
+    assert_eq!(of_the_factor.len(), 8);
+    let verified = installation.verify(&challenge, &of_the_policy, &origin(HOME));
+    assert_eq!(verified, Verified::Refused);
+    let verified = installation.verify(&challenge, &of_the_factor, &origin(HOME));
+    assert!(matches!(verified, Verified::SignedIn(_)), "{verified:?}");
 }

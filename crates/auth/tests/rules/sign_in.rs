@@ -9,6 +9,7 @@ use countersign_auth::record::{Key, NoticeKind, Record};
 use countersign_auth::rule::Fault;
 use countersign_auth::seal::SealError;
 use countersign_auth::session::Level;
+use countersign_core::otp::AcceptanceWindow;
 
 use crate::world::{HOME, Installation, Person, hash, name, origin, wrong_code};
 
@@ -98,6 +99,22 @@ fn challenge_of_one_person_takes_no_code_of_another() {
 fn codes_one_time_step_away_sign_in_and_two_steps_away_do_not() {
     for (steps, right) in [(-2, false), (-1, true), (0, true), (1, true), (2, false)] {
         let (mut installation, alice) = one_person();
+        let challenge = installation.challenge(&alice.name, &origin(HOME));
+        let code = alice.code(installation.now, steps);
+        let verified = installation.verify(&challenge, &code, &origin(HOME));
+        assert_eq!(
+            matches!(verified, Verified::SignedIn(_)),
+            right,
+            "{steps}: {verified:?}"
+        );
+    }
+}
+
+#[test]
+fn strict_window_takes_the_code_of_the_current_time_step_alone() {
+    for (steps, right) in [(-1, false), (0, true), (1, false)] {
+        let (mut installation, alice) = one_person();
+        installation.policy.window = AcceptanceWindow { past: 0, future: 0 };
         let challenge = installation.challenge(&alice.name, &origin(HOME));
         let code = alice.code(installation.now, steps);
         let verified = installation.verify(&challenge, &code, &origin(HOME));

@@ -47,7 +47,9 @@ enum Action {
     Disable(Named),
     /// Let a disabled account sign in again
     Enable(Named),
-    /// Remove password and second factors, end sessions, and issue a ticket to begin anew
+    /// Issue a link by which an account's owner sets a password; the factors stay, and one is owed after it
+    Invite(Named),
+    /// Remove password and second factors, end sessions, and issue a link to begin anew
     Reset(Named),
     /// Forget the failures counted against an account
     Unlock(Named),
@@ -88,6 +90,7 @@ impl User {
             Action::List { common } => list(&common),
             Action::Disable(named) => named.manage(|name| Ask::UserDisable { name }),
             Action::Enable(named) => named.manage(|name| Ask::UserEnable { name }),
+            Action::Invite(named) => named.manage(|name| Ask::UserInvite { name }),
             Action::Reset(named) => named.manage(|name| Ask::UserReset { name }),
             Action::Unlock(named) => named.manage(|name| Ask::UserUnlock { name }),
         }

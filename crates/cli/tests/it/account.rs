@@ -3,7 +3,7 @@
 use countersign_core::otp::SharedSecret;
 use serde_json::{Value, json};
 
-use crate::world::{Folder, PASSWORD, Person, Server, countersign};
+use crate::world::{Folder, PASSWORD, Person, Server, audit, countersign};
 
 fn text(value: &Value) -> String {
     value
@@ -75,6 +75,52 @@ fn invited_person_with_an_authenticator_owes_its_code_too() {
         200
     );
     server.stop();
+}
+
+#[test]
+fn operator_gives_a_new_password_beside_the_factor_or_a_new_beginning() {
+    let folder = Folder::fresh();
+    let data = folder.data();
+    let alice = Person::add(&data, "alice");
+    let server = Server::start(&data);
+    let session = server.sign_in(&alice, &alice.code(0));
+    let data_text = data.to_str().expect("UTF-8");
+    let set_up = |action: &str, password: &str| {
+        let ended = countersign(&["user", action, "alice", "--json", "--data", data_text], "");
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        let ticket: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+        let set_up = json!({ "ticket": ticket["ticket"], "password": password });
+        let (status, answer) = server.post("/api/setup", None, &set_up);
+        assert_eq!(status, 200, "{answer}");
+        answer
+    };
+    let due = set_up("invite", "second horse of alice");
+    assert_eq!(due["status"], json!("2fa_required"), "the factor stays");
+    assert_eq!(
+        server.get("/api/dashboard", &session).0,
+        401,
+        "every session ended"
+    );
+    assert_eq!(
+        server.verify(&text(&due["challenge_token"]), &alice.code(1)).0,
+        200
+    );
+    let begun = set_up("reset", "third horse of alice");
+    assert_eq!(begun["acr"], json!("cs:1"), "the factor is gone");
+    assert_eq!(begun["second_factor_enrolment_required"], json!(true));
+    let nobody = countersign(&["user", "invite", "nobody", "--data", data_text], "");
+    assert_eq!(nobody.code, 1);
+    server.stop();
+    let entries = audit(&data);
+    let count = |act: &str| entries.iter().filter(|entry| entry["act"] == json!(act)).count();
+    assert_eq!(
+        (
+            count("account_reset"),
+            count("ticket_issue"),
+            count("ticket_redeem")
+        ),
+        (1, 1, 2)
+    );
 }
 
 #[test]

@@ -21,7 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const SURELY_ANSWERED: usize = 4_096;
 
 /// What stands beside the described routes: older names and pages.
-const UNDESCRIBED: [(&str, &str); 24] = [
+const UNDESCRIBED: [(&str, &str); 25] = [
+    ("POST", "/login"),
     ("POST", "/verify-2fa"),
     ("POST", "/api/auth/verify-2fa"),
     ("POST", "/auth/totp/verify-setup"),

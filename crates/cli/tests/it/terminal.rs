@@ -32,10 +32,9 @@ fn read_until(seen: &mut File, text: &mut String, will_do: impl Fn(&str) -> bool
     let mut bytes = [0; 4096];
     let mut held = Vec::new();
     while !will_do(text) {
-        let mut waiting = [PollFd::new(seen, PollFlags::IN)];
-        let ready = poll(&mut waiting, Some(&TIME_MAX)).expect("a terminal can be waited for");
+        let ready = poll(&mut [PollFd::new(seen, PollFlags::IN)], Some(&TIME_MAX));
+        let ready = ready.expect("a terminal can be waited for");
         assert!(ready > 0, "the server says no more than:\n{text}");
-        drop(waiting);
         let count = seen.read(&mut bytes).unwrap_or(0);
         assert!(count > 0, "the server ended, having said:\n{text}");
         held.extend(&bytes[..count]);

@@ -121,27 +121,29 @@ impl Hashing {
     /// # Errors
     /// That of the operating system when it gives no thread.
     pub fn start(cost: Cost, threads: usize, salt: [u8; 16], secret: &[u8]) -> std::io::Result<Hashing> {
-        let mut memory = Memory::default();
-        let decoy = hash(secret, salt, cost, &mut memory);
-        let lanes = Mutex::new(Lanes::default());
-        let threads = threads.max(1);
-        let hashing = Hashing {
-            shared: Arc::new(Shared {
-                cost,
-                decoy,
-                lanes,
-                arrived: Condvar::new(),
-                threads,
-                computations: AtomicU64::new(0),
-            }),
-        };
-        for number in 0..threads {
+        let hashing = Hashing::idle(cost, threads.max(1), salt, secret);
+        for number in 0..hashing.shared.threads {
             let pool = hashing.clone();
             std::thread::Builder::new()
                 .name(format!("argon2-{number}"))
                 .spawn(move || pool.work())?;
         }
         Ok(hashing)
+    }
+
+    /// The queue of so many threads, before any of them runs.
+    fn idle(cost: Cost, threads: usize, salt: [u8; 16], secret: &[u8]) -> Hashing {
+        let decoy = hash(secret, salt, cost, &mut Memory::default());
+        Hashing {
+            shared: Arc::new(Shared {
+                cost,
+                decoy,
+                lanes: Mutex::new(Lanes::default()),
+                arrived: Condvar::new(),
+                threads,
+                computations: AtomicU64::new(0),
+            }),
+        }
     }
 
     /// Hashes a new password.
@@ -446,6 +448,31 @@ mod tests {
             salt: [byte; 16],
             answer: oneshot::channel().0,
         }
+    }
+
+    /// What asking comes to at once, without waiting for any thread.
+    async fn at_once(pool: &Hashing, known: bool) -> Option<Result<Matched, Failure>> {
+        let password = Zeroizing::new("guess".to_owned());
+        tokio::select! {
+            biased;
+            matched = pool.check(&password, None, [0; 16], known) => Some(matched),
+            () = std::future::ready(()) => None,
+        }
+    }
+
+    #[tokio::test]
+    async fn hash_is_never_computed_by_the_runtime_and_no_more_than_sixteen_a_thread_wait() {
+        let pool = Hashing::idle(Cost::DEVELOPMENT, 2, [1; 16], b"decoy");
+        for waiting in 0..2 * WAITING_PER_THREAD_MAX {
+            assert_eq!(at_once(&pool, false).await, None, "{waiting} wait before it");
+        }
+        assert_eq!(at_once(&pool, false).await, Some(Err(Failure::Busy)));
+        assert_eq!(
+            at_once(&pool, true).await,
+            None,
+            "known sources have a lane of their own"
+        );
+        assert_eq!(pool.computations(), 0, "no thread ran, so nothing was computed");
     }
 
     #[test]

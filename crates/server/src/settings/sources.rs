@@ -362,6 +362,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn no_setting_reaches_beyond_what_the_standards_allow() {
+        for (text, problem) in [
+            ("session_s = 2592001", "session_s (file)"),
+            ("session_idle_s = 2592001", "session_idle_s (file)"),
+            ("throttle_lifetime = 101", "throttle_lifetime (file)"),
+            ("challenge_s = 601", "challenge_s (file)"),
+        ] {
+            let found = mistakes(&file(text));
+            assert!(found[0].starts_with(problem), "{text}: {found:#?}");
+        }
+    }
+
     #[cfg(not(debug_assertions))]
     #[test]
     fn release_build_hashes_at_the_cost_of_production_in_every_profile() {

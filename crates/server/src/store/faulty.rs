@@ -4,7 +4,7 @@
 //! Knows: when to fail. Must never know: what is stored.
 
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use countersign_auth::record::{Key, Record};
 use countersign_auth::snapshot::Stored;
@@ -22,14 +22,14 @@ pub enum Fault {
 }
 
 /// Wraps a store and fails one commit at a time.
-pub struct Faulty<S> {
-    inner: S,
+pub struct Faulty {
+    inner: Arc<dyn Store>,
     next: Mutex<Option<Fault>>,
 }
 
-impl<S> Faulty<S> {
+impl Faulty {
     /// Wraps a store that works until [`Faulty::fail_next`].
-    pub fn new(inner: S) -> Faulty<S> {
+    pub fn new(inner: Arc<dyn Store>) -> Faulty {
         Faulty {
             inner,
             next: Mutex::new(None),
@@ -45,7 +45,7 @@ impl<S> Faulty<S> {
     }
 }
 
-impl<S: Store> Store for Faulty<S> {
+impl Store for Faulty {
     fn load(&self, keys: &[Key]) -> Result<Vec<Stored>, StoreError> {
         self.inner.load(keys)
     }

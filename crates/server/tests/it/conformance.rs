@@ -2,18 +2,22 @@
 
 use std::sync::Arc;
 
+use countersign_auth::command::password::{Checked, Finish, Finished};
 use countersign_auth::event::{Act, Ending, Event};
 use countersign_auth::id::Digest;
 use countersign_auth::name::Name;
+use countersign_auth::policy::CHALLENGES_MAX;
 use countersign_auth::record::{Account, Challenge, Key, Record};
 use countersign_auth::rule::Change;
+use countersign_auth::throttle::{BUCKETS, WAYS};
 use countersign_core::time::UnixSeconds;
 use countersign_server::service::audit::{Head, extend, verify};
 use countersign_server::store::memory::Memory;
 use countersign_server::store::sqlite::Sqlite;
 use countersign_server::store::{Batch, Fate, Kind, NOTE_HIGH_WATER, Part, Store};
 
-use crate::world::{Folder, keys, origin};
+use crate::races;
+use crate::world::{Folder, Hands, Person, keys, origin, service};
 
 fn account(name: &str, sign_ins: u64) -> (Key, Record) {
     let name = Name::from_ascii(name).expect("a name");
@@ -275,41 +279,92 @@ fn crossing_committers_do_not_block_each_other_and_one_of_them_wins(store: &dyn 
     }
 }
 
+async fn tables_stay_bounded_and_what_is_over_is_swept(store: Arc<dyn Store>) {
+    let hands = Hands::new();
+    let service = service(store.clone(), &hands);
+    let person = Person::add(&service, "alice").await;
+    let records = |kind| store.list(kind, "", 1000).expect("the store works").len();
+    for _ in 0..CHALLENGES_MAX + 20 {
+        person.challenge(&service, "192.0.2.1").await;
+    }
+    assert_eq!(records(Kind::Challenge), CHALLENGES_MAX);
+    // Guesses at names that nobody has, from as many networks.
+    for number in 0..200 {
+        let finish = Finish {
+            name: Name::from_ascii(&format!("nobody{number}")).expect("a name"),
+            origin: origin(&format!("198.51.100.{number}")),
+            checked: Checked {
+                hash: None,
+                matched: false,
+                rehash: None,
+            },
+        };
+        assert_eq!(service.submit(finish).await, Ok(Finished::Refused));
+    }
+    assert_eq!(
+        records(Kind::Account),
+        1,
+        "an unknown name leaves no record of its own"
+    );
+    let buckets = store
+        .list(Kind::Bucket, "", usize::from(BUCKETS))
+        .expect("the store works");
+    let fullest = buckets.iter().map(|(_, record)| match record {
+        Record::Bucket(bucket) => bucket.entries.len(),
+        other => panic!("not a bucket: {other:?}"),
+    });
+    assert!(fullest.max().is_some_and(|entries| entries <= WAYS));
+    hands.pass(300);
+    service.every_minute().await.expect("the store works");
+    assert_eq!(records(Kind::Challenge), 0);
+}
+
 /// What a store must do, shown on an empty one.
-type Rule = fn(&dyn Store);
+type Rule = fn(Arc<dyn Store>);
+
+/// A rule over the port alone.
+macro_rules! port {
+    ($rule:ident) => {
+        (stringify!($rule), |store| $rule(&*store))
+    };
+}
+
+/// A rule over services that share the store.
+macro_rules! service {
+    ($rule:path) => {
+        (stringify!($rule), |store| {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(4)
+                .build();
+            runtime.expect("the machine gives threads").block_on($rule(store));
+        })
+    };
+}
 
 /// Every rule, each on a fresh store.
-const SUITE: [(&str, Rule); 9] = [
-    (
-        "reads what was written",
-        reads_what_was_written_under_rising_versions,
-    ),
-    (
-        "stale decisions are lost",
-        decision_upon_what_changed_is_lost_and_changes_nothing,
-    ),
-    (
-        "no version twice",
-        deleted_and_recreated_record_never_has_an_old_version,
-    ),
-    (
-        "losers taint",
-        loser_takes_with_it_whatever_was_decided_upon_its_changes,
-    ),
-    ("batches see themselves", decisions_of_one_batch_see_each_other),
-    ("pages", lists_and_expires_by_page),
-    ("audit", audit_is_numbered_without_gaps_and_whole),
-    ("notes", notes_are_kept_and_the_highest_time_only_rises),
-    (
-        "crossing committers",
-        crossing_committers_do_not_block_each_other_and_one_of_them_wins,
-    ),
+const SUITE: [(&str, Rule); 15] = [
+    port!(reads_what_was_written_under_rising_versions),
+    port!(decision_upon_what_changed_is_lost_and_changes_nothing),
+    port!(deleted_and_recreated_record_never_has_an_old_version),
+    port!(loser_takes_with_it_whatever_was_decided_upon_its_changes),
+    port!(decisions_of_one_batch_see_each_other),
+    port!(lists_and_expires_by_page),
+    port!(audit_is_numbered_without_gaps_and_whole),
+    port!(notes_are_kept_and_the_highest_time_only_rises),
+    port!(crossing_committers_do_not_block_each_other_and_one_of_them_wins),
+    service!(tables_stay_bounded_and_what_is_over_is_swept),
+    service!(races::one_code_presented_by_many_at_once_opens_one_session),
+    service!(races::two_nodes_accept_a_code_once),
+    service!(races::of_many_wrong_codes_at_once_five_are_evaluated),
+    service!(races::of_many_wrong_passwords_at_once_five_are_evaluated),
+    service!(races::commit_without_an_answer_is_a_failure_and_is_never_decided_again),
 ];
 
 #[test]
 fn memory_store_conforms() {
-    for (_, rule) in SUITE {
-        rule(&Memory::default());
+    for (name, rule) in SUITE {
+        println!("{name}");
+        rule(Arc::new(Memory::default()));
     }
 }
 
@@ -318,7 +373,8 @@ fn embedded_store_conforms() {
     for (name, rule) in SUITE {
         let folder = Folder::fresh();
         println!("{name}");
-        rule(&Sqlite::open(&folder.path().join("conformance.db")).expect("the store opens"));
+        let store = Sqlite::open(&folder.path().join("conformance.db"));
+        rule(Arc::new(store.expect("the store opens")));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use axum::http::{StatusCode, header};
+use serde_json::{Value, json};
 
 use crate::browser::{Answer, Browser, PASSWORD, Site, code, code_of};
 
@@ -65,6 +66,13 @@ fn assert_is_confined(answer: &Answer, place: &str) {
     assert_eq!(answer.header(header::CACHE_CONTROL), "no-store", "{place}");
     assert_eq!(answer.header(header::REFERRER_POLICY), "same-origin", "{place}");
     assert_eq!(answer.header(header::X_FRAME_OPTIONS), "DENY", "{place}");
+    assert_eq!(
+        answer.header(header::X_CONTENT_TYPE_OPTIONS),
+        "nosniff",
+        "{place}"
+    );
+    let secured = answer.header(header::STRICT_TRANSPORT_SECURITY);
+    assert_eq!(secured, "max-age=31536000", "{place}");
     for inline in [
         " style=",
         "<style",
@@ -162,6 +170,69 @@ async fn session_cookie_opens_pages_and_nothing_of_the_api() {
         .post_raw(&from, "/api/sessions/end-others", "text/plain", Body::empty())
         .await;
     assert_eq!(changed.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn known_browser_that_shows_no_session_opens_nothing() {
+    let site = Site::open();
+    let mut browser = signed_in(&site).await;
+    let known = browser.cookies.get("__Host-cs_browser").cloned();
+    let known = known.expect("it completed a sign-in");
+    browser.cookies.clear();
+    browser.cookies.insert("__Host-cs_browser".into(), known);
+    for path in OWN {
+        assert_eq!(browser.get(path).await.leads_to(), "/sign-in", "{path}");
+    }
+    let read = browser.get("/api/dashboard").await;
+    assert_eq!(read.status, StatusCode::UNAUTHORIZED);
+    let due = browser.password("alice", PASSWORD).await;
+    assert_eq!(due.leads_to(), "/sign-in/code", "the code is owed all the same");
+}
+
+#[tokio::test]
+async fn code_that_the_api_accepted_is_refused_by_the_page() {
+    let site = Site::open();
+    let person = site.person("alice", true).await;
+    let code = code(&person, 0);
+    let mut api = site.browser();
+    let mut ask = async |path: &str, body: Value| {
+        let answer = api.post_raw(&[], path, "application/json", Body::from(body.to_string()));
+        let answer = answer.await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        serde_json::from_str::<Value>(&answer.body).expect("JSON")
+    };
+    let due = ask(
+        "/api/auth/login",
+        json!({ "username": "alice", "password": PASSWORD }),
+    )
+    .await;
+    let verify = json!({ "challenge_token": due["challenge_token"], "totp_code": code });
+    ask("/api/auth/verify", verify).await;
+    let mut browser = site.browser();
+    assert_eq!(
+        browser.password("alice", PASSWORD).await.leads_to(),
+        "/sign-in/code"
+    );
+    let refused = browser.post("/sign-in/code", &[("code", &code)]).await;
+    assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn forms_say_what_each_field_is_for_so_that_password_managers_fill_them() {
+    let site = Site::open();
+    let mut browser = site.browser();
+    let sign_in = browser.get("/sign-in").await.body;
+    assert!(sign_in.contains("autocomplete=\"username\""), "{sign_in}");
+    assert!(sign_in.contains("autocomplete=\"current-password\""), "{sign_in}");
+    let mut browser = signed_in(&site).await;
+    let password = browser.get("/account/password").await.body;
+    for purpose in ["current-password", "new-password", "one-time-code"] {
+        let said = format!("autocomplete=\"{purpose}\"");
+        assert!(password.contains(&said), "{purpose}: {password}");
+    }
+    for page in [sign_in, password] {
+        assert!(!page.contains("onpaste"), "nothing hinders pasting");
+    }
 }
 
 #[tokio::test]

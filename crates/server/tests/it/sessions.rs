@@ -83,7 +83,7 @@ async fn session_lives_3599_seconds_with_activity_and_1799_without() {
 #[tokio::test]
 async fn activity_is_kept_in_memory_and_written_down_even_if_a_commit_fails_once() {
     let hands = Hands::new();
-    let store = Arc::new(Faulty::new(Memory::default()));
+    let store = Arc::new(Faulty::new(Arc::new(Memory::default())));
     let service = service(store.clone(), &hands);
     let person = Person::add(&service, "alice").await;
     let signed_in = sign_in(&service, &person, &hands).await;

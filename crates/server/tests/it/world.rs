@@ -99,6 +99,11 @@ pub fn hashing() -> Hashing {
 }
 
 pub fn service_with(store: Arc<dyn Store>, hands: &Hands, hashing: Hashing) -> Service {
+    node(store, hands, hashing, "test")
+}
+
+/// One node of several that may share a store.
+pub fn node(store: Arc<dyn Store>, hands: &Hands, hashing: Hashing, name: &str) -> Service {
     let chance = |seed| {
         let mut chance = SeededChance::new(seed);
         Box::new(move |buffer: &mut [u8]| chance.fill(buffer))
@@ -112,7 +117,7 @@ pub fn service_with(store: Arc<dyn Store>, hands: &Hands, hashing: Hashing) -> S
         policy: Policy::default(),
         keys: keys(),
         entropy: [chance(seed), chance(seed + 1)],
-        node: "test".into(),
+        node: name.into(),
         notices: Box::new(|_, _| {}),
     };
     Service::start(parts).expect("the service starts")

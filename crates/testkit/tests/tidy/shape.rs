@@ -28,6 +28,9 @@ pub(crate) fn text(path: &str, text: &str) -> Vec<Violation> {
         if words.into_iter().any(|word| UNFINISHED.contains(&word)) {
             note("unfinished work belongs in an issue");
         }
+        if holds_a_key(line) {
+            note("a key; keys are drawn where they are used and never kept here");
+        }
     }
     if !text.is_empty() && !text.ends_with('\n') {
         found.push(Violation::new(
@@ -37,6 +40,15 @@ pub(crate) fn text(path: &str, text: &str) -> Vec<Violation> {
         ));
     }
     found
+}
+
+/// Whether a line begins a private key in PEM, or is a line of a key ring (`use id hexadecimal`).
+fn holds_a_key(line: &str) -> bool {
+    let words: Vec<&str> = line.split_ascii_whitespace().collect();
+    let is_hexadecimal = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_of_a_ring =
+        matches!(words[..], ["seal" | "index" | "audit", _, key] if key.len() == 64 && is_hexadecimal(key));
+    is_of_a_ring || line.contains(concat!("PRIVATE", " KEY-----"))
 }
 
 /// Rules for every Rust file.

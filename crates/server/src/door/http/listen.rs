@@ -154,47 +154,50 @@ mod tests {
     use axum::routing::post;
     use rustls::server::ResolvesServerCertUsingSni;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
-    use tokio::time::Instant;
 
     use super::*;
 
-    /// Serves one client that sends this and then falls silent; says what it was answered and after how long it
-    /// was rid of.
-    async fn silent_after(sent: &[u8], tls: Option<TlsAcceptor>) -> (String, Duration) {
+    const MOMENT: Duration = Duration::from_millis(1);
+
+    /// Serves one client that sends this and then falls silent; what it was answered, if within this time the
+    /// server is rid of it.
+    async fn rid_within(time: Duration, sent: &[u8], tls: Option<TlsAcceptor>) -> Option<String> {
         let router = Router::new()
             .route("/", post(async |body: String| body))
             .layer(middleware::from_fn(crate::door::http::harden));
         let (mut client, server) = duplex(1024);
         let peer = (Ipv4Addr::LOCALHOST, 1).into();
-        let began = Instant::now();
         let served = tokio::spawn(connection(server, peer, tls, router, CancellationToken::new()));
         client.write_all(sent).await.expect("the server reads");
         let mut answer = Vec::new();
-        client
-            .read_to_end(&mut answer)
-            .await
-            .expect("the server hangs up");
+        let hung_up = tokio::time::timeout(time, client.read_to_end(&mut answer)).await;
+        hung_up.ok()?.expect("the server hangs up");
         served.await.expect("no panic");
-        (String::from_utf8_lossy(&answer).into_owned(), began.elapsed())
+        Some(String::from_utf8_lossy(&answer).into_owned())
     }
 
     #[tokio::test(start_paused = true)]
     async fn silence_before_or_within_headers_is_borne_for_ten_seconds() {
         for sent in [&b""[..], b"POST / HTTP/1.1\r\nhost: x\r\nx-slow"] {
-            let (answer, after) = silent_after(sent, None).await;
-            assert_eq!(after, HEADER_TIME_MAX, "{answer}");
-            assert!(!answer.contains(" 200 "), "{answer}");
+            assert_eq!(rid_within(HEADER_TIME_MAX - MOMENT, sent, None).await, None);
+            let answer = rid_within(HEADER_TIME_MAX + MOMENT, sent, None).await;
+            assert!(
+                answer.as_ref().is_some_and(|text| !text.contains(" 200 ")),
+                "{answer:?}"
+            );
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn body_that_never_ends_is_answered_after_thirty_seconds_and_not_waited_for() {
         let sent = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nhalf";
-        let (answer, after) = silent_after(sent, None).await;
-        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+        assert_eq!(rid_within(REQUEST_TIME_MAX - MOMENT, sent, None).await, None);
+        let answer = rid_within(REQUEST_TIME_MAX + MOMENT, sent, None).await;
         assert!(
-            (REQUEST_TIME_MAX..REQUEST_TIME_MAX + HEADER_TIME_MAX * 2).contains(&after),
-            "{after:?}"
+            answer
+                .as_ref()
+                .is_some_and(|text| text.starts_with("HTTP/1.1 408 ")),
+            "{answer:?}"
         );
     }
 
@@ -206,9 +209,11 @@ mod tests {
             .expect("the provider speaks TLS")
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(ResolvesServerCertUsingSni::new()));
-        let tls = TlsAcceptor::from(Arc::new(config));
-        let (answer, after) = silent_after(b"\x16\x03\x01", Some(tls)).await;
-        assert_eq!((answer.as_str(), after), ("", HANDSHAKE_TIME_MAX));
+        let tls = || Some(TlsAcceptor::from(Arc::new(config.clone())));
+        let sent = b"\x16\x03\x01";
+        assert_eq!(rid_within(HANDSHAKE_TIME_MAX - MOMENT, sent, tls()).await, None);
+        let answer = rid_within(HANDSHAKE_TIME_MAX + MOMENT, sent, tls()).await;
+        assert_eq!(answer.as_deref(), Some(""));
     }
 
     #[test]

@@ -216,6 +216,24 @@ impl Operator {
         })
     }
 
+    /// A link by which an account's owner sets a password, the factors staying what they are.
+    pub(super) async fn invite(&self, typed: &str, origin: &Origin) -> Result<Reply, Failure> {
+        let name = match names::parse(typed) {
+            Ok(name) => name,
+            Err(error) => return Ok(refused(error)),
+        };
+        let rule = ticket::Issue {
+            purpose: TicketPurpose::Account(name.clone()),
+            origin: origin.clone(),
+        };
+        Ok(match self.service.submit(rule).await? {
+            None => refused(format!(
+                "there is no account named {name} that may sign in; `countersign user list` shows them"
+            )),
+            Some((token, expires_in)) => Reply::Ticket(self.ticket(&token, expires_in)),
+        })
+    }
+
     /// Resets an account that administers; whoever holds none of its factors any more begins with this.
     pub(super) async fn recover(&self, typed: &str, origin: &Origin) -> Result<Reply, Failure> {
         let name = match names::parse(typed) {

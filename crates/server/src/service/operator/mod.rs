@@ -86,6 +86,11 @@ pub enum Ask {
         /// Its name.
         name: String,
     },
+    /// A link by which an account's owner sets a password; the factors stay.
+    UserInvite {
+        /// Its name.
+        name: String,
+    },
     /// Forget the failures counted against an account.
     UserUnlock {
         /// Its name.
@@ -273,6 +278,7 @@ impl Operator {
             Ask::UserDisable { name } => self.manage(&name, Action::Disable, origin).await,
             Ask::UserEnable { name } => self.manage(&name, Action::Enable, origin).await,
             Ask::UserReset { name } => self.manage(&name, Action::Reset, origin).await,
+            Ask::UserInvite { name } => self.invite(&name, origin).await,
             Ask::UserUnlock { name } => self.manage(&name, Action::Lift, origin).await,
             Ask::SetupLink => self.setup_link(origin).await,
             Ask::AdminRecover { name } => self.recover(&name, origin).await,

@@ -40,6 +40,8 @@ struct ScanPage<'a> {
     backup_codes: Vec<&'a str>,
     replacement: Option<&'a str>,
     minutes: u32,
+    digits: u8,
+    period_s: u32,
 }
 
 #[derive(Template)]
@@ -126,6 +128,8 @@ fn scan_page(service: &Shared, live: &Live, granted: &Granted<Enrolment>) -> Res
         backup_codes: enrolment.backup_codes.iter().map(|code| code.as_str()).collect(),
         replacement: granted.replacement_code.as_ref().map(|code| code.as_str()),
         minutes: enrolment.expires_in_s / 60,
+        digits: enrolment.parameters.digits.count(),
+        period_s: enrolment.parameters.time_step.seconds(),
     };
     show(&page, &page.frame)
 }
