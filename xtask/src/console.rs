@@ -39,13 +39,14 @@ pub(crate) fn check(workshop: &Workshop) -> Result<Tally, String> {
     Ok(tally)
 }
 
-/// The documents beside the README and below docs, in a fixed order.
+/// The documents beside the README, below docs and of the clients, in a fixed order.
 pub(crate) fn documents(workshop: &Workshop) -> Result<Vec<(PathBuf, String)>, String> {
     let mut paths = Vec::new();
     collect(&workshop.root, false, &mut paths)?;
-    let docs = workshop.root.join("docs");
-    if docs.is_dir() {
-        collect(&docs, true, &mut paths)?;
+    for folder in ["docs", "clients"].map(|name| workshop.root.join(name)) {
+        if folder.is_dir() {
+            collect(&folder, true, &mut paths)?;
+        }
     }
     paths.sort();
     let read = |path: PathBuf| {

@@ -34,7 +34,7 @@ const RACE_ROUNDS: u64 = 500;
 const KILLS: u64 = 50;
 
 /// Requests of nonsense that the HTTP door gets.
-const BAD_INPUTS: u64 = 20_000;
+const BAD_INPUTS: u64 = 100_000;
 
 /// Changes made to an audit behind the server's back.
 const TAMPERINGS: u64 = 1_000;

@@ -1,0 +1,47 @@
+//! Tokens as a client holds them: wiped when they are dropped, printed by nothing.
+
+use std::fmt;
+
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+/// A sign-in that owes a code. Whoever holds it may answer it, for five minutes.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub struct Challenge(Zeroizing<String>);
+
+/// The token of a session: what a person is known by until it ends.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub struct Session(Zeroizing<String>);
+
+impl Challenge {
+    /// The token itself, to be handed on.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Session {
+    /// A session that was opened elsewhere.
+    pub fn from_token(token: String) -> Session {
+        Session(Zeroizing::new(token))
+    }
+
+    /// The token itself, for a `Bearer` header.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Challenge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Challenge(…)")
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Session(…)")
+    }
+}
