@@ -27,6 +27,8 @@ use crate::snapshot::Snapshot;
 pub const BUCKETS: u16 = 4096;
 /// Number of entries that strangers can occupy in one bucket.
 pub const WAYS: usize = 16;
+/// Longest lock in seconds that a policy may have; one that ends later is dated by a clock that was ahead.
+pub const LOCKOUT_S_MAX: u64 = 86_400;
 /// Seconds told to a caller whose wait has no known end.
 pub const RETRY_AFTER_S: u32 = 300;
 
@@ -402,7 +404,9 @@ impl<'a> Gate<'a> {
 impl Entry {
     fn is_evictable(&self, now: UnixSeconds) -> bool {
         match &self.count {
-            Count::Recent { locked_until, .. } => *locked_until <= now,
+            Count::Recent { locked_until, .. } => {
+                *locked_until <= now || locked_until.since(now) > LOCKOUT_S_MAX
+            }
             Count::Lifetime { enrolled, .. } => !enrolled,
         }
     }

@@ -16,7 +16,7 @@ use hyper::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 
-pub use secret::{Challenge, Session};
+pub use secret::{BackupCode, Challenge, Session};
 pub use wire::{NoServer, Server};
 
 /// Asks one server.
@@ -62,8 +62,10 @@ pub struct Counters {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// What was shown is not accepted: name, password, code or session. The server says no more.
+    /// What was shown is not accepted: name and password, a code, or a session. The server says no more.
     Refused,
+    /// The challenge is answered, over, or dead after too many wrong codes: sign in anew.
+    ChallengeOver,
     /// Too many failures; nothing was looked at.
     Throttled {
         /// Seconds to wait.
@@ -85,6 +87,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Refused => f.write_str("the server does not accept it"),
+            Error::ChallengeOver => f.write_str("that sign-in is over; begin again"),
             Error::Throttled { retry_after_s } => {
                 write!(f, "too many failures; try again in {retry_after_s} s")
             }
@@ -99,11 +102,23 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// A challenge that was answered.
+#[derive(Debug)]
+#[must_use]
+pub struct Answered {
+    /// The session that is open.
+    pub session: Session,
+    /// The backup code in place of the one that was just used up, to be shown to its owner now: it is never shown
+    /// again.
+    pub replacement_backup_code: Option<BackupCode>,
+}
+
 /// What a sign-in answers; of the two tokens one is there.
 #[derive(Deserialize)]
 struct Granted {
     challenge_token: Option<Challenge>,
     session_token: Option<Session>,
+    replacement_backup_code: Option<BackupCode>,
 }
 
 impl Client {
@@ -131,12 +146,14 @@ impl Client {
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn answer(&self, challenge: &Challenge, code: &str) -> Result<Session, Error> {
+    pub async fn answer(&self, challenge: &Challenge, code: &str) -> Result<Answered, Error> {
         let body = json!({ "challenge_token": challenge.expose(), "totp_code": code });
         let granted: Granted = self.post("/api/auth/verify", None, body).await?;
-        granted
-            .session_token
-            .ok_or(Error::Unexpected("a verification without a session"))
+        let session = granted.session_token;
+        Ok(Answered {
+            session: session.ok_or(Error::Unexpected("a verification without a session"))?,
+            replacement_backup_code: granted.replacement_backup_code,
+        })
     }
 
     /// What the session's owner is shown first.
@@ -192,11 +209,14 @@ fn refusal(answer: &wire::Answer) -> Error {
     let problem: Option<Problem> = serde_json::from_slice(&answer.body).ok();
     let code = problem.map(|problem| problem.code).unwrap_or_default();
     match answer.status {
+        StatusCode::UNAUTHORIZED if code == "no_challenge" => Error::ChallengeOver,
         StatusCode::UNAUTHORIZED => Error::Refused,
         StatusCode::FORBIDDEN if code == "second_factor_enrolment_required" => Error::EnrolmentDue,
         StatusCode::TOO_MANY_REQUESTS => Error::Throttled {
             retry_after_s: answer.retry_after_s.unwrap_or(1),
         },
+        // The server's own limit of time: what was asked may have been done all the same.
+        StatusCode::REQUEST_TIMEOUT => Error::Undecided(code),
         status if status.is_server_error() => Error::Undecided(code),
         status if status.is_client_error() => Error::Malformed(code),
         _ => Error::Unexpected("a redirect; none is followed"),

@@ -15,6 +15,18 @@ pub struct Challenge(Zeroizing<String>);
 #[serde(transparent)]
 pub struct Session(Zeroizing<String>);
 
+/// A backup code, as its owner is to keep it.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub struct BackupCode(Zeroizing<String>);
+
+impl BackupCode {
+    /// The code itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
 impl Challenge {
     /// The token itself, to be handed on.
     pub fn expose(&self) -> &str {
@@ -31,6 +43,12 @@ impl Session {
     /// The token itself, for a `Bearer` header.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl fmt::Debug for BackupCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BackupCode(…)")
     }
 }
 

@@ -20,6 +20,7 @@ struct Running {
     url: String,
     authority: String,
     secret: SharedSecret,
+    backup_code: String,
     stop: CancellationToken,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -50,13 +51,14 @@ impl Running {
                 served.expect("the server ends orderly");
             })
         };
-        let (url, secret) = ready.recv().expect("the server starts");
+        let (url, (secret, backup_code)) = ready.recv().expect("the server starts");
         let authority = std::fs::read_to_string(folder.join("data/tls/ca.pem")).expect("it was made");
         Running {
             folder,
             url,
             authority,
             secret,
+            backup_code,
             stop,
             thread: Some(thread),
         }
@@ -66,12 +68,13 @@ impl Running {
         Client::new(Server::new(&self.url, &self.authority).expect("a URL and an authority"))
     }
 
-    fn code(&self, steps: u64) -> String {
+    fn code(&self) -> String {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .expect("the clock is set");
-        let at = UnixSeconds(now.as_secs() + 30 * steps);
-        Totp::default().generate(&self.secret, at).to_string()
+        Totp::default()
+            .generate(&self.secret, UnixSeconds(now.as_secs()))
+            .to_string()
     }
 }
 
@@ -85,7 +88,8 @@ impl Drop for Running {
     }
 }
 
-async fn first_administrator(plan: &Plan) -> SharedSecret {
+/// The secret of a first administrator, and one of the backup codes.
+async fn first_administrator(plan: &Plan) -> (SharedSecret, String) {
     let installation = Installation::open(plan).expect("the folder is empty");
     let ask = Ask::Init {
         name: "root".into(),
@@ -99,7 +103,8 @@ async fn first_administrator(plan: &Plan) -> SharedSecret {
     };
     drop(operator);
     installation.close().await.expect("it closes");
-    SharedSecret::from_base32(&added.totp_secret.expect("it was asked for")).expect("Base32")
+    let secret = SharedSecret::from_base32(&added.totp_secret.expect("it was asked for"));
+    (secret.expect("Base32"), added.backup_codes[0].clone())
 }
 
 #[tokio::test]
@@ -116,8 +121,14 @@ async fn client_signs_in_once_with_a_code_reads_the_dashboard_and_signs_out() {
         matches!(&malformed, Err(Error::Malformed(code)) if code == "malformed_code"),
         "{malformed:?}"
     );
-    let code = server.code(0);
-    let session = client.answer(&challenge, &code).await.expect("the code is right");
+    let code = server.code();
+    let answered = client.answer(&challenge, &code).await;
+    let answered = answered.expect("the code is right");
+    assert!(
+        answered.replacement_backup_code.is_none(),
+        "no backup code was used"
+    );
+    let session = answered.session;
     let dashboard = client.dashboard(&session).await.expect("the session is alive");
     assert_eq!(
         (dashboard.username.as_str(), dashboard.data.active_sessions),
@@ -140,6 +151,22 @@ async fn client_signs_in_once_with_a_code_reads_the_dashboard_and_signs_out() {
         !printed.contains(challenge.expose()) && !printed.contains(copy.expose()),
         "{printed}"
     );
+}
+
+#[tokio::test]
+async fn backup_code_brings_the_one_that_takes_its_place_and_an_answered_challenge_is_over() {
+    let server = Running::start("backup");
+    let client = server.client();
+    let Ok(Onward::CodeDue(challenge)) = client.sign_in("root", PASSWORD).await else {
+        panic!("the password is right")
+    };
+    let answered = client.answer(&challenge, &server.backup_code).await;
+    let replacement = answered.expect("it is one of ten").replacement_backup_code;
+    let replacement = replacement.expect("a new one is shown");
+    assert_eq!(replacement.expose().len(), server.backup_code.len());
+    assert!(!format!("{replacement:?}").contains(replacement.expose()));
+    let over = client.answer(&challenge, &server.code()).await;
+    assert!(matches!(over, Err(Error::ChallengeOver)), "{over:?}");
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ use crate::door::{control, http};
 use crate::edge::certificate::{self, Authority, Served};
 use crate::edge::clock::SystemClock;
 use crate::edge::entropy::SystemEntropy;
-use crate::edge::folder::{Folder, Lock, is_readable_by_others, read_optional, write_private};
+use crate::edge::folder::{Folder, Lock, is_open_to_others, read_optional, write_private};
 use crate::edge::host;
 use crate::edge::ring::{self, RingFile};
 use crate::service::audit::Checkpoint;
@@ -211,8 +211,8 @@ fn open_ring(folder: &Folder, path: PathBuf) -> Result<KeyRing, OpenError> {
     let failed = |error| OpenError::Io("key ring", error);
     let text = match read_optional(&path).map_err(failed)? {
         Some(bytes) => {
-            if is_readable_by_others(&path).map_err(failed)? {
-                tracing::warn!(ring = %path.display(), "the key ring can be read by others; make it its owner's alone");
+            if is_open_to_others(&path).map_err(failed)? {
+                tracing::warn!(ring = %path.display(), "the key ring is open to others; make it its owner's alone");
             }
             let bytes = zeroize::Zeroizing::new(bytes);
             zeroize::Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned())

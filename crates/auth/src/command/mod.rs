@@ -176,7 +176,13 @@ pub(crate) fn prove(
     Ok(Proof::Refused(refusal, charged))
 }
 
-/// Opens a session for an account that proved what it had to, and forgets what the throttle held against it.
+/// Forgets what is over, record and end alike: what an account does not list, nothing of its account would end.
+fn forget_over(opened: &mut Vec<Open>, key: fn(Digest) -> Key, world: &World<'_>, changes: &mut Vec<Change>) {
+    let over = opened.extract_if(.., |open| open.expires_at <= world.now);
+    changes.extend(over.map(|open| Change::Delete(key(open.id))));
+}
+
+/// Opens a session for an account that proved what it had to.
 pub(crate) fn open_session(
     account: &mut Account,
     level: Level,
@@ -187,7 +193,7 @@ pub(crate) fn open_session(
 ) -> SignedIn {
     let token = Token::draw(world.entropy);
     let expires_at = world.now.plus(u64::from(world.policy.session_s));
-    account.sessions.retain(|open| world.now < open.expires_at);
+    forget_over(&mut account.sessions, Key::Session, world, changes);
     while account.sessions.len() >= SESSIONS_MAX {
         let oldest = account.sessions.remove(0).id;
         changes.push(Change::Delete(Key::Session(oldest)));
@@ -232,7 +238,7 @@ pub(crate) fn open_challenge(
 ) -> Onward {
     let challenge = Token::draw(world.entropy);
     let expires_at = world.now.plus(u64::from(world.policy.challenge_s));
-    account.challenges.retain(|open| world.now < open.expires_at);
+    forget_over(&mut account.challenges, Key::Challenge, world, changes);
     while account.challenges.len() >= CHALLENGES_MAX {
         changes.push(Change::Delete(Key::Challenge(account.challenges.remove(0).id)));
     }
@@ -275,7 +281,7 @@ pub(crate) fn know_browser(
             return None;
         }
     }
-    account.browsers.retain(|open| world.now < open.expires_at);
+    forget_over(&mut account.browsers, Key::Browser, world, changes);
     while account.browsers.len() >= BROWSERS_MAX {
         changes.push(Change::Delete(Key::Browser(account.browsers.remove(0).id)));
     }
@@ -319,7 +325,7 @@ pub(crate) fn notify(
         kind,
         delivered: false,
     });
-    account.notices.retain(|open| world.now < open.expires_at);
+    forget_over(&mut account.notices, Key::Notice, world, changes);
     while account.notices.len() >= NOTICES_MAX {
         changes.push(Change::Delete(Key::Notice(account.notices.remove(0).id)));
     }

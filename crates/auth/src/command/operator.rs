@@ -181,6 +181,8 @@ pub struct Manage {
 pub enum Managed {
     /// There is no such account.
     NoAccount,
+    /// The account is disabled, and a link would open nothing.
+    Disabled,
     /// Done.
     Done,
     /// Done, and this ticket lets its owner set a password.
@@ -200,6 +202,9 @@ impl Rule for Manage {
         let Some(mut account) = seen.account(&self.name).cloned() else {
             return Ok(Decision::unchanged(Managed::NoAccount));
         };
+        if account.disabled && self.action == Action::Reset {
+            return Ok(Decision::unchanged(Managed::Disabled));
+        }
         let mut changes = Vec::new();
         let mut outcome = Managed::Done;
         let act = match self.action {

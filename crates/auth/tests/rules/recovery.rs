@@ -404,6 +404,16 @@ fn ticket_of_one_account_opens_no_other_and_none_that_is_disabled() {
         installation.submit(&redeem(&ticket, "bob")),
         Err(NotRedeemed::NoTicket)
     );
+    let reset = Manage {
+        action: Action::Reset,
+        ..disable.clone()
+    };
+    assert_eq!(
+        installation.submit(&reset),
+        Managed::Disabled,
+        "no link is handed out that opens nothing"
+    );
+    assert_eq!(installation.submit(&issue), None);
     let unknown = Issue {
         purpose: TicketPurpose::Account(name("nobody")),
         origin: origin("operator"),

@@ -90,6 +90,29 @@ fn what_is_dated_after_now_is_over_once_the_clock_was_put_right() {
 }
 
 #[test]
+fn what_is_over_is_deleted_when_its_account_forgets_it() {
+    let (mut installation, alice) = one_person();
+    let session = installation.sign_in(&alice, &origin(HOME));
+    let browser = session.browser.as_ref().expect("it was unknown").digest();
+    let challenge = installation.challenge(&alice.name, &origin(HOME));
+    let keys = [
+        Key::Session(session.session.digest()),
+        Key::Challenge(challenge.digest()),
+        Key::Browser(browser),
+    ];
+    assert!(keys.iter().all(|key| installation.records.contains_key(key)));
+    installation.pass(181 * 86_400);
+    installation.sign_in(&alice, &origin(HOME));
+    for key in keys {
+        let is_there = installation.records.contains_key(&key);
+        assert!(
+            !is_there,
+            "a clock set back would revive what nobody could end: {key:?}"
+        );
+    }
+}
+
+#[test]
 fn disabled_account_is_refused_like_an_unknown_one_and_everything_open_ends() {
     let (mut installation, alice) = one_person();
     let signed_in = installation.sign_in(&alice, &origin(HOME));

@@ -3,7 +3,7 @@
 use countersign_auth::command::password::Finished;
 use countersign_auth::name::Name;
 use countersign_auth::record::{Bucket, Key, Record};
-use countersign_auth::throttle::{BUCKETS, Count, Entry, RETRY_AFTER_S, Source, WAYS, reads};
+use countersign_auth::throttle::{BUCKETS, Count, Entry, LOCKOUT_S_MAX, RETRY_AFTER_S, Source, WAYS, reads};
 use countersign_core::time::UnixSeconds;
 use countersign_testkit::SeededChance;
 
@@ -84,6 +84,18 @@ fn bucket_full_of_locks_refuses_newcomers_and_evicts_none() {
     installation.pass(1);
     let served = installation.password(&name("nobody"), false, &origin(HOME));
     assert_eq!(served, Finished::Refused, "a lock that was served can go");
+}
+
+#[test]
+fn lock_that_ends_later_than_any_can_was_dated_by_a_clock_ahead_and_can_go() {
+    for (ends_in_s, can_go) in [(LOCKOUT_S_MAX, false), (LOCKOUT_S_MAX + 1, true)] {
+        let mut installation = Installation::new();
+        let who = name("nobody");
+        let locked = ways().map(|tag| recent(tag, START, START.plus(ends_in_s)));
+        fill(&mut installation, &who, locked.collect());
+        let refused = installation.password(&who, false, &origin(HOME));
+        assert_eq!(refused == Finished::Refused, can_go, "{ends_in_s}: {refused:?}");
+    }
 }
 
 #[test]

@@ -80,11 +80,6 @@ impl Doctor {
     }
 
     fn examine_installation(&self) -> Result<(), Failed> {
-        let compared = self.ntp.as_deref().map(|server| {
-            let behind = ntp::behind_s(server, &mut SystemEntropy);
-            behind.map_err(|error| Failed::Unavailable(format!("time server {server}: {error}")))
-        });
-        let behind_s = compared.transpose()?;
         let desk = self.common.data.open()?;
         let status = desk.ask(&Ask::Status)?;
         let keys = desk.ask(&Ask::KeyList);
@@ -100,6 +95,10 @@ impl Doctor {
         };
         let Reply::Keys { keys, accounts } = keys? else {
             return Err(Failed::unavailable("the keys could not be listed"));
+        };
+        let (behind_s, out_of_reach) = match self.ntp.as_deref().map(compare).transpose() {
+            Ok(behind_s) => (behind_s, None),
+            Err(failed) => (None, Some(failed)),
         };
         let since = i64::try_from(now).unwrap_or(0) - i64::try_from(high_water).unwrap_or(0);
         if self.common.json {
@@ -120,9 +119,15 @@ impl Doctor {
                 "the clock is off by more than half a time step; set it, and keep it set by a time service"
                     .into(),
             )),
-            None => Ok(()),
+            None => out_of_reach.map_or(Ok(()), Err),
             Some(trouble) if clock_doubted => Err(Failed::Clock(trouble)),
             Some(trouble) => Err(Failed::Unavailable(trouble)),
         }
     }
+}
+
+/// Seconds by which the clock is behind a time server's.
+fn compare(server: &str) -> Result<f64, Failed> {
+    ntp::behind_s(server, &mut SystemEntropy)
+        .map_err(|error| Failed::Unavailable(format!("time server {server}: {error}")))
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Read;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -27,6 +27,16 @@ const TIME_MAX: Timespec = Timespec {
     tv_nsec: 0,
 };
 
+/// A server that is killed at the end, however the test ends.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Reads on until what was seen will do.
 fn read_until(seen: &mut File, text: &mut String, will_do: impl Fn(&str) -> bool) {
     let mut bytes = [0; 4096];
@@ -47,9 +57,9 @@ fn start_without_arguments_fills_a_folder_and_shows_the_first_administrator_in()
     let folder = Folder::fresh();
     let (mut seen, written) = terminal();
     let end = || Stdio::from(written.try_clone().expect("it can be shared"));
-    let mut child = Command::new(env!("CARGO_BIN_EXE_countersign"))
+    let child = Command::new(env!("CARGO_BIN_EXE_countersign"))
         .current_dir(&folder.0)
-        // What a person has not set either, but for the port, which may be taken here.
+        // A person sets neither; here the port may be taken, and what is looked at is said before any TLS.
         .env("COUNTERSIGN_LISTEN", "127.0.0.1:0")
         .env("COUNTERSIGN_TLS", "off")
         .stdin(end())
@@ -57,6 +67,7 @@ fn start_without_arguments_fills_a_folder_and_shows_the_first_administrator_in()
         .stderr(end())
         .spawn()
         .expect("the binary starts");
+    let _server = Ended(child);
     drop(written);
     let mut text = String::new();
     // Two rows of blocks alone are the quiet zone above the code; the next is where it ends.
@@ -82,6 +93,4 @@ fn start_without_arguments_fills_a_folder_and_shows_the_first_administrator_in()
     let body = json!({ "ticket": ticket, "username": "root", "password": PASSWORD });
     let (status, opened) = Server::post_to(&url, "/api/setup", &body);
     assert_eq!((status, &opened["acr"]), (200, &json!("cs:1")), "{opened}");
-    child.kill().expect("the server runs");
-    child.wait().expect("the server ends");
 }

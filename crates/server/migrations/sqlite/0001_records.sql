@@ -1,4 +1,4 @@
--- One table for every kind of record: a versioned body under (kind, id). See docs/operate/store.md.
+-- One table for every kind of record: a versioned body under (kind, id). Bodies are JSON; crates/auth/src/record.rs says of what.
 CREATE TABLE record (
     kind       TEXT    NOT NULL,
     id         TEXT    NOT NULL,

@@ -120,11 +120,11 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     File::open(parent)?.sync_all()
 }
 
-/// Whether anybody but its owner may read a file.
+/// Whether a file is anybody's but its owner's.
 ///
 /// # Errors
 /// That of the operating system.
-pub fn is_readable_by_others(path: &Path) -> io::Result<bool> {
+pub fn is_open_to_others(path: &Path) -> io::Result<bool> {
     Ok(fs::metadata(path)?.permissions().mode() & 0o077 != 0)
 }
 

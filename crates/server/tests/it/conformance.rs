@@ -7,7 +7,7 @@ use countersign_auth::event::{Act, Ending, Event};
 use countersign_auth::id::Digest;
 use countersign_auth::name::Name;
 use countersign_auth::policy::CHALLENGES_MAX;
-use countersign_auth::record::{Account, Challenge, Key, Record};
+use countersign_auth::record::{Account, Challenge, Founder, Key, Record};
 use countersign_auth::rule::Change;
 use countersign_auth::throttle::{BUCKETS, WAYS};
 use countersign_core::time::UnixSeconds;
@@ -397,6 +397,41 @@ fn embedded_store_keeps_everything_when_it_is_opened_again() {
     let store = Arc::new(Sqlite::open(&path).expect("the store opens"));
     assert_eq!(record_of(&*store, &key), Some(record));
     assert_eq!(verify(&*store, &keys(), None), Ok((1, Vec::new())));
+}
+
+#[test]
+fn embedded_store_of_before_founders_finds_the_oldest_administrator() {
+    let folder = Folder::fresh();
+    let path = folder.path().join("older.db");
+    {
+        let older = rusqlite::Connection::open(&path).expect("it opens");
+        older
+            .execute_batch(include_str!("../../migrations/sqlite/0001_records.sql"))
+            .and_then(|()| older.pragma_update(None, "user_version", 1))
+            .expect("the first shape");
+        for (name, created_at, groups) in [
+            ("second", 30, "[\"staff\",\"admin\"]"),
+            ("first", 20, "[\"admin\"]"),
+            ("nobody", 10, "[\"staff\"]"),
+        ] {
+            let body = format!(r#"{{"name":"{name}","created_at":{created_at},"groups":{groups}}}"#);
+            let insert = "INSERT INTO record (kind, id, version, body) VALUES ('account', ?1, 1, ?2)";
+            older.execute(insert, [name, &body]).expect("it is stored");
+        }
+        let ticket =
+            "INSERT INTO record (kind, id, version, expires_at, body) VALUES ('ticket', 'a', 1, 9, '{}')";
+        older.execute(ticket, []).expect("it is stored");
+    }
+    let store = Sqlite::open(&path).expect("the store opens");
+    let founder = Founder {
+        name: Name::from_ascii("first").expect("a name"),
+    };
+    assert_eq!(record_of(&store, &Key::Founder), Some(Record::Founder(founder)));
+    assert_eq!(
+        store.expired(UnixSeconds(1000), 10),
+        Ok(Vec::new()),
+        "the ticket is gone"
+    );
 }
 
 #[test]

@@ -84,6 +84,20 @@ fn files_keep_their_shape() {
 }
 
 #[test]
+fn every_test_that_a_document_cites_exists() {
+    let tree = Tree::read();
+    let cited = tree
+        .files
+        .iter()
+        .filter(|(path, _)| path.starts_with("docs/") && path.ends_with(".md"));
+    assert_tidy(
+        cited
+            .flat_map(|(path, text)| words::missing_tests(path, text, &tree.sources))
+            .collect(),
+    );
+}
+
+#[test]
 fn every_file_is_reachable_from_its_crate() {
     assert_tidy(shape::unreachable(&Tree::read().sources));
 }

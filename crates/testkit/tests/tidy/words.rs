@@ -8,6 +8,30 @@ use crate::Violation;
 use crate::arrows::{WIRING, is_lower_floor};
 use crate::source::{Source, is_test_path, lines_with};
 
+/// Fewest underlines of a test's name, which says a rule in words; shorter names in a document are other things.
+const UNDERLINES_MIN: usize = 3;
+
+/// Tests that a document names between backticks, and that no source has.
+pub(crate) fn missing_tests(path: &str, text: &str, sources: &[Source]) -> Vec<Violation> {
+    let is_name = |word: &str| {
+        word.bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+            && word.matches('_').count() >= UNDERLINES_MIN
+    };
+    let is_there = |name: &str| {
+        let declared = format!("fn {name}(");
+        sources.iter().any(|source| source.code.contains(&declared))
+    };
+    let mut found = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let cited = line.split('`').skip(1).step_by(2);
+        let missing = cited.filter(|word| is_name(word) && !is_there(word));
+        found
+            .extend(missing.map(|name| Violation::new(path, index + 1, format!("no test is called {name}"))));
+    }
+    found
+}
+
 /// Words, the part of a file they are looked for in, the files they are forbidden in, and why.
 struct Rule {
     words: &'static [&'static str],

@@ -20,7 +20,7 @@ pub(super) async fn alive() -> (StatusCode, &'static str) {
     (StatusCode::OK, "ok\n")
 }
 
-/// It can serve: clock and store are sound; otherwise it says which is not.
+/// It can serve: clock and store are sound and decisions are made; otherwise it says what is wrong.
 #[utoipa::path(
     get,
     path = "/readyz",

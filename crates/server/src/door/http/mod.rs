@@ -135,7 +135,7 @@ pub fn fuzz_body(data: &[u8]) {
 }
 
 /// Headers that every answer carries, and the bound on how long any request may take.
-pub(super) async fn harden(request: axum::extract::Request, next: Next) -> Response {
+async fn harden(request: axum::extract::Request, next: Next) -> Response {
     let id = asked::request_id(&request);
     // The route and not the path: a path is what a client chose to write, and may hold anything.
     let route = request

@@ -198,6 +198,9 @@ impl Operator {
             Managed::NoAccount => refused(format!(
                 "there is no account named {name}; `countersign user list` shows them"
             )),
+            Managed::Disabled => refused(format!(
+                "{name} is disabled; run `countersign user enable {name}` first"
+            )),
             Managed::Done => Reply::Done,
             Managed::Ticket(token, expires_in) => Reply::Ticket(self.ticket(&token, expires_in)),
         })
@@ -244,9 +247,6 @@ impl Operator {
             None => format!("there is no account named {name}; `countersign user list` shows them"),
             Some(account) if !account.is_admin() => {
                 format!("{name} is no administrator; use `countersign user reset {name}`")
-            }
-            Some(account) if account.disabled => {
-                format!("{name} is disabled; run `countersign user enable {name}` first")
             }
             Some(_) => return self.manage(name.as_str(), Action::Reset, origin).await,
         };
