@@ -42,6 +42,23 @@ impl Keyed {
         }
         .map(|truncated| truncated % digits.modulus())
     }
+
+    /// The truncated hash of a message of any length (RFC 4226 §5.3, RFC 6287 §5.2).
+    pub(super) fn truncated(&self, message: &[u8]) -> u32 {
+        let (mut hash, len) = self.hash(message);
+        let truncated = truncate(&hash[..len]);
+        wipe(&mut hash, [0; 64]);
+        truncated
+    }
+
+    /// The HMAC of a message of any length, and how many bytes of it count.
+    fn hash(&self, message: &[u8]) -> ([u8; 64], usize) {
+        match self {
+            Keyed::Sha1(pads) => pads.hash(message),
+            Keyed::Sha256(pads) => pads.hash(message),
+            Keyed::Sha512(pads) => pads.hash(message),
+        }
+    }
 }
 
 /// A hash function of the SHA family, seen as a compression with padding (FIPS 180-4 §5, §6).
@@ -129,6 +146,15 @@ impl<C: Compression> Pads<C> {
             outer,
             function: PhantomData,
         }
+    }
+
+    /// The HMAC of a message, and how many bytes of it count.
+    fn hash(&self, message: &[u8]) -> ([u8; 64], usize) {
+        let mut hash = [0u8; 64];
+        C::emit(&C::finish(self.inner, C::BLOCK, message), &mut hash);
+        let outer = C::finish(self.outer, C::BLOCK, &hash[..C::OUTPUT]);
+        C::emit(&outer, &mut hash);
+        (hash, C::OUTPUT)
     }
 
     /// The truncated hashes of several counters.
@@ -281,20 +307,10 @@ mod tests {
 
     use super::*;
 
-    /// The HMAC of a message of any length, by the same states and the same padding.
+    /// The HMAC of a message of any length.
     fn hash(keyed: &Keyed, message: &[u8]) -> Vec<u8> {
-        fn of<C: Compression>(pads: &Pads<C>, message: &[u8]) -> Vec<u8> {
-            let mut hash = [0u8; 64];
-            C::emit(&C::finish(pads.inner, C::BLOCK, message), &mut hash);
-            let outer = C::finish(pads.outer, C::BLOCK, &hash[..C::OUTPUT]);
-            C::emit(&outer, &mut hash);
-            hash[..C::OUTPUT].to_vec()
-        }
-        match keyed {
-            Keyed::Sha1(pads) => of(pads, message),
-            Keyed::Sha256(pads) => of(pads, message),
-            Keyed::Sha512(pads) => of(pads, message),
-        }
+        let (hash, len) = keyed.hash(message);
+        hash[..len].to_vec()
     }
 
     /// Compares the leading bytes that each case asks for, twice to see that the state stays, and answers how

@@ -1,4 +1,4 @@
-//! One-time passwords: HOTP (RFC 4226), TOTP (RFC 6238), and the texts they travel in.
+//! One-time passwords: HOTP (RFC 4226), TOTP (RFC 6238), OCRA (RFC 6287), and the texts they travel in.
 //!
 //! Knows: how a code follows from a secret and a counter, and when a presented code may be accepted. Must
 //! never know: whose secret it is, or what acceptance leads to.
@@ -8,6 +8,7 @@
 mod code;
 mod hotp;
 mod keyed;
+pub mod ocra;
 pub mod otpauth;
 mod parameters;
 mod secret;

@@ -3,10 +3,10 @@
 //! Knows: bytes. Must never know: what a good input looks like, beyond its alphabet.
 
 use countersign_core::bytes::base32;
-use countersign_core::otp::{fuzz_code, otpauth};
+use countersign_core::otp::{fuzz_code, ocra, otpauth};
 use countersign_testkit::Target;
 
-const TARGETS: [Target; 3] = [
+const TARGETS: [Target; 4] = [
     Target {
         name: "base32",
         run: base32::fuzz,
@@ -16,6 +16,31 @@ const TARGETS: [Target; 3] = [
         name: "code",
         run: fuzz_code,
         pieces: &["0", "12", "345", "6789", " ", "-", "\r", "\n", "６", "+"],
+    },
+    Target {
+        name: "ocra",
+        run: ocra::fuzz,
+        pieces: &[
+            "OCRA-1:",
+            "HOTP-SHA1-6:",
+            "HOTP-SHA256-8:",
+            "HOTP-SHA512-10:",
+            "C-",
+            "QN08",
+            "QA64",
+            "QH10",
+            "-PSHA1",
+            "-S064",
+            "-T1M",
+            "-T48H",
+            "\n",
+            "0",
+            "99999999",
+            "aF",
+            "é",
+            "-",
+            ":",
+        ],
     },
     Target {
         name: "otpauth",

@@ -7,5 +7,6 @@ mod acceptance;
 mod corpus;
 mod encodings;
 mod generation;
+mod ocra;
 mod secret;
 mod vectors;
