@@ -51,7 +51,12 @@ pub(crate) struct Code {
 #[derive(Args)]
 struct Challenge {
     /// The suite of a challenge-response code, as in OCRA-1:HOTP-SHA256-8:QN08-T1M
-    #[arg(long, value_name = "SUITE", requires = "question", conflicts_with_all = ["hotp", "digits", "algorithm", "period"])]
+    #[arg(
+        long,
+        value_name = "SUITE",
+        requires = "question",
+        conflicts_with_all = ["hotp", "digits", "algorithm", "period"]
+    )]
     ocra: Option<Suite>,
     /// The question that is answered
     #[arg(long, value_name = "Q", requires = "ocra")]
@@ -81,7 +86,9 @@ impl Code {
             return self.respond(suite, &secret);
         }
         if self.counter.is_some() && !self.hotp {
-            return Err(Failed::Usage("--counter goes with --hotp, or with --ocra and a suite that covers one".into()));
+            return Err(Failed::Usage(
+                "--counter goes with --hotp, or with --ocra and a suite that covers one".into(),
+            ));
         }
         let digits = Digits::new(self.digits).ok_or_else(|| Failed::Usage("--digits is 6, 7 or 8".into()))?;
         if let Some(counter) = self.counter {

@@ -181,7 +181,11 @@ fn code_answers_a_challenge_of_any_suite() {
     let secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQGEZA====";
     let ask = |suite: &str, more: &[&str]| countersign(&[&["code", "--ocra", suite], more].concat(), secret);
     for (suite, more, expected) in [
-        ("OCRA-1:HOTP-SHA256-8:QA08", &["--question", "SIG10000"][..], "53095496\n"),
+        (
+            "OCRA-1:HOTP-SHA256-8:QA08",
+            &["--question", "SIG10000"][..],
+            "53095496\n",
+        ),
         (
             "OCRA-1:HOTP-SHA256-8:C-QN08-PSHA1",
             &["--question", "12345678", "--counter", "9", "--pin-file", pin],
@@ -189,15 +193,40 @@ fn code_answers_a_challenge_of_any_suite() {
         ),
     ] {
         let ended = ask(suite, more);
-        assert_eq!((ended.code, ended.stdout.as_str()), (0, expected), "{}", ended.stderr);
+        assert_eq!(
+            (ended.code, ended.stdout.as_str()),
+            (0, expected),
+            "{}",
+            ended.stderr
+        );
     }
     for (suite, more, why) in [
-        ("OCRA-1:HOTP-SHA256-8:QX08", &["--question", "1"][..], "QA, QN or QH"),
-        ("OCRA-1:HOTP-SHA256-8:QN08", &["--question", "abc"], "alphabet and length"),
-        ("OCRA-1:HOTP-SHA256-8:QN08", &["--question", "1", "--counter", "1"], "a counter is given exactly"),
-        ("OCRA-1:HOTP-SHA256-8:QN08", &["--question", "1", "--pin-file", pin], "a PIN is given exactly"),
+        (
+            "OCRA-1:HOTP-SHA256-8:QX08",
+            &["--question", "1"][..],
+            "QA, QN or QH",
+        ),
+        (
+            "OCRA-1:HOTP-SHA256-8:QN08",
+            &["--question", "abc"],
+            "alphabet and length",
+        ),
+        (
+            "OCRA-1:HOTP-SHA256-8:QN08",
+            &["--question", "1", "--counter", "1"],
+            "a counter is given exactly",
+        ),
+        (
+            "OCRA-1:HOTP-SHA256-8:QN08",
+            &["--question", "1", "--pin-file", pin],
+            "a PIN is given exactly",
+        ),
         ("OCRA-1:HOTP-SHA256-8:QN08", &[], "--question"),
-        ("OCRA-1:HOTP-SHA256-8:QN08", &["--question", "1", "--digits", "8"], "--digits"),
+        (
+            "OCRA-1:HOTP-SHA256-8:QN08",
+            &["--question", "1", "--digits", "8"],
+            "--digits",
+        ),
     ] {
         let ended = ask(suite, more);
         assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{suite}");
