@@ -163,10 +163,15 @@ pub(crate) fn write(
         answer.success(program)?;
         Ok::<String, String>(answer.output.trim().to_owned())
     };
+    // What was measured before is no change of the code.
+    let changed = ask(
+        "git",
+        &["status", "--porcelain", "--", ".", ":!docs/measurements"],
+    )?;
     let mut measurement = json!({
         "name": name,
         "date": ask("date", &["-u", "+%Y-%m-%dT%H:%M:%SZ"])?,
-        "commit": ask("git", &["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"])?,
+        "commit": format!("{}{}", ask("git", &["rev-parse", "HEAD"])?, if changed.is_empty() { "" } else { "-dirty" }),
         "processor": processor(),
         "numbers": numbers,
     });
