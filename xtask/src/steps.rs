@@ -57,6 +57,11 @@ const PYOTP: Need = Need::Python {
     package: "pyotp==2.9.0",
 };
 
+/// The part of Debian's server packages that stands on the search path; it comes with the server.
+const POSTGRESQL: Need = Need::Program {
+    program: "pg_createcluster",
+    package: "postgresql",
+};
 const SCHEMATHESIS: Need = Need::Python {
     module: "schemathesis",
     package: "schemathesis==4.32.5",
@@ -159,6 +164,33 @@ pub(crate) const STEPS: &[Step] = &[
             "--ignored",
             "zbarimg",
         ]]),
+        runs_ignored: true,
+    },
+    Step {
+        name: "postgresql",
+        needs: &[POSTGRESQL],
+        action: Action::Cargo(&[
+            &[
+                "test",
+                "-p",
+                "countersign-server",
+                "--test",
+                "it",
+                "--",
+                "--ignored",
+                "postgresql",
+            ],
+            &[
+                "test",
+                "-p",
+                "countersign",
+                "--test",
+                "it",
+                "--",
+                "--ignored",
+                "postgresql",
+            ],
+        ]),
         runs_ignored: true,
     },
     Step {

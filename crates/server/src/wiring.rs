@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 mod plan;
 
-pub use plan::{Plan, Tls};
+pub use plan::{Plan, Shared, Tls};
 
 use crate::door::{control, http};
 use crate::edge::certificate::{self, Authority, Served};
@@ -34,6 +34,7 @@ use crate::service::clock::{ClockDoubt, ClockGuard};
 use crate::service::hashing::Hashing;
 use crate::service::operator::{Operator, Ticket};
 use crate::service::{Failure, Parts, Service};
+use crate::store::postgres::Postgres;
 use crate::store::sqlite::Sqlite;
 use crate::store::{NOTE_HIGH_WATER, NOTE_RING, NOTE_SEALING_KEY, Store, StoreError};
 
@@ -130,8 +131,8 @@ impl Installation {
             .lock()
             .map_err(|error| OpenError::Io("data folder", error))?
             .ok_or(OpenError::Locked)?;
-        let keys = open_ring(&folder, plan.ring())?;
-        let store: Arc<dyn Store> = Arc::new(Sqlite::open(&folder.database()).map_err(OpenError::Store)?);
+        let store = open_store(&folder, plan.store.as_ref())?;
+        let keys = open_ring(&*store, plan.ring())?;
         match belonging(&*store, &keys).map_err(OpenError::Store)? {
             Belonging::Ours => {}
             Belonging::Other => return Err(OpenError::OtherRing(plan.ring())),
@@ -207,7 +208,30 @@ impl Installation {
     }
 }
 
-fn open_ring(folder: &Folder, path: PathBuf) -> Result<KeyRing, OpenError> {
+fn open_store(folder: &Folder, shared: Option<&Shared>) -> Result<Arc<dyn Store>, OpenError> {
+    let Some(shared) = shared else {
+        let store = Sqlite::open(&folder.database()).map_err(OpenError::Store)?;
+        return Ok(Arc::new(store));
+    };
+    let read = |path: &PathBuf, what| {
+        let text = std::fs::read_to_string(path).map(zeroize::Zeroizing::new);
+        text.map_err(|error| OpenError::Io(what, error))
+    };
+    let password = shared.password_file.as_ref();
+    let password = password
+        .map(|path| read(path, "store_password_file"))
+        .transpose()?;
+    let authority = shared.authority.as_ref();
+    let authority = authority.map(|path| read(path, "store_ca")).transpose()?;
+    let store = Postgres::open(
+        &shared.address,
+        password.as_ref().map(|text| text.trim_end_matches(['\r', '\n'])),
+        authority.as_ref().map(|text| text.as_str()),
+    );
+    Ok(Arc::new(store.map_err(OpenError::Store)?))
+}
+
+fn open_ring(store: &dyn Store, path: PathBuf) -> Result<KeyRing, OpenError> {
     let failed = |error| OpenError::Io("key ring", error);
     let text = match read_optional(&path).map_err(failed)? {
         Some(bytes) => {
@@ -217,7 +241,9 @@ fn open_ring(folder: &Folder, path: PathBuf) -> Result<KeyRing, OpenError> {
             let bytes = zeroize::Zeroizing::new(bytes);
             zeroize::Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned())
         }
-        None if folder.database().exists() => return Err(OpenError::NoRing(path)),
+        None if store.note(NOTE_RING).map_err(OpenError::Store)?.is_some() => {
+            return Err(OpenError::NoRing(path));
+        }
         None => {
             let text = ring::draw(&mut SystemEntropy);
             write_private(&path, text.as_bytes()).map_err(failed)?;
@@ -237,10 +263,8 @@ enum Belonging {
 
 /// Compares the ring with what the store notes of it, and notes what is not noted yet.
 fn belonging(store: &dyn Store, keys: &KeyRing) -> Result<Belonging, StoreError> {
-    match store.note(NOTE_RING)? {
-        None => store.set_note(NOTE_RING, &keys.fingerprint())?,
-        Some(known) if known != keys.fingerprint() => return Ok(Belonging::Other),
-        Some(_) => {}
+    if store.claim_note(NOTE_RING, &keys.fingerprint())? != keys.fingerprint() {
+        return Ok(Belonging::Other);
     }
     match store.note(NOTE_SEALING_KEY)? {
         Some(id) if keys.ids().all(|known| known != id) => return Ok(Belonging::Older(id)),

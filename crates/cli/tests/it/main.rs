@@ -9,6 +9,7 @@ mod canary;
 mod first;
 mod keys;
 mod kills;
+mod nodes;
 mod nonsense;
 mod outside;
 mod pages;

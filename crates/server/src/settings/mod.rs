@@ -43,6 +43,12 @@ pub struct Settings {
     pub node: String,
     /// The key ring, when it is kept elsewhere.
     pub keys_file: Option<PathBuf>,
+    /// The address of the store that several nodes share; none for the embedded one.
+    pub store: Option<String>,
+    /// File with the password for it.
+    pub store_password_file: Option<PathBuf>,
+    /// PEM file of the authorities that its server is trusted by.
+    pub store_ca: Option<PathBuf>,
     /// The rules' numbers.
     pub policy: Policy,
     /// Password hashes computed at once; 0 for as many as there are processors.
@@ -85,6 +91,9 @@ impl Settings {
             names: Vec::new(),
             node: String::new(),
             keys_file: None,
+            store: None,
+            store_password_file: None,
+            store_ca: None,
             policy: Policy::default(),
             hash_threads: 0,
             log: String::new(),
@@ -133,6 +142,14 @@ impl Settings {
                 "tls",
                 problem,
                 "set `tls` to `files`, or remove `tls_chain` and `tls_key`",
+            );
+        }
+        if self.store.is_none() && (self.store_password_file.is_some() || self.store_ca.is_some()) {
+            let problem = "the embedded store takes neither password nor authority".to_owned();
+            note(
+                "store",
+                problem,
+                "set `store`, or remove `store_password_file` and `store_ca`",
             );
         }
         let window = self.policy.window;

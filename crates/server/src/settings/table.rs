@@ -13,6 +13,7 @@ use countersign_core::time::TimeStep;
 use ipnet::IpNet;
 
 use super::{Profile, Settings, TlsChoice};
+use crate::store::postgres;
 
 /// One setting.
 #[derive(Debug)]
@@ -46,7 +47,7 @@ impl Setting {
 }
 
 /// Every setting, in the order of the example file.
-pub const TABLE: [Setting; 28] = [
+pub const TABLE: [Setting; 31] = [
     Setting {
         name: "data",
         default: "\"data\"",
@@ -139,6 +140,42 @@ pub const TABLE: [Setting; 28] = [
                 service manager is found by itself.",
         apply: |to, text| {
             to.keys_file = optional(text).map(Into::into);
+            Ok(())
+        },
+    },
+    Setting {
+        name: "store",
+        default: "\"\"",
+        about: "Where everything is kept: the data folder, or a PostgreSQL database that several nodes share, as in \
+                postgres://countersign@db.example.org/countersign, without the password. Each node has a `node` name \
+                of its own, and all have one key ring.",
+        apply: |to, text| {
+            to.store = optional(text).map(ToOwned::to_owned);
+            match to.store.as_deref().map_or(Ok(()), postgres::check_address) {
+                Ok(()) => Ok(()),
+                Err(problem) => Err((
+                    problem.to_owned(),
+                    "write postgres://USER@HOST:PORT/DATABASE".to_owned(),
+                )),
+            }
+        },
+    },
+    Setting {
+        name: "store_password_file",
+        default: "\"\"",
+        about: "File with the password for the shared store.",
+        apply: |to, text| {
+            to.store_password_file = optional(text).map(Into::into);
+            Ok(())
+        },
+    },
+    Setting {
+        name: "store_ca",
+        default: "\"\"",
+        about: "PEM file of the authorities that the shared store's server is trusted by. Without it only a server on \
+                this machine is spoken to.",
+        apply: |to, text| {
+            to.store_ca = optional(text).map(Into::into);
             Ok(())
         },
     },

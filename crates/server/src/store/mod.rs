@@ -18,6 +18,7 @@ use countersign_core::time::UnixSeconds;
 mod codec;
 pub mod faulty;
 pub mod memory;
+pub mod postgres;
 pub mod sqlite;
 
 pub use codec::{Kind, key_of};
@@ -142,6 +143,18 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`StoreError`].
     fn set_note(&self, name: &str, value: &str) -> Result<(), StoreError>;
+
+    /// Sets a note unless it is set already; answers what it says then. Of several nodes that start at once, one
+    /// sets it. A store of one process may do it in two steps.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn claim_note(&self, name: &str, value: &str) -> Result<String, StoreError> {
+        match self.note(name)? {
+            Some(kept) => Ok(kept),
+            None => self.set_note(name, value).map(|()| value.to_owned()),
+        }
+    }
 
     /// Writes a consistent copy of everything to a new file, while the store is in use.
     ///

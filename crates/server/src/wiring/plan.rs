@@ -36,6 +36,8 @@ pub struct Plan {
     pub node: String,
     /// The key ring, when it is kept outside of the data folder.
     pub keys_file: Option<PathBuf>,
+    /// The store that several nodes share; none for the embedded one.
+    pub store: Option<Shared>,
     /// Whether a person watches the start and may be shown a set-up link.
     pub attended: bool,
 }
@@ -67,6 +69,11 @@ impl Plan {
             },
             node: settings.node.clone(),
             keys_file: settings.keys_file.clone(),
+            store: settings.store.clone().map(|address| Shared {
+                address,
+                password_file: settings.store_password_file.clone(),
+                authority: settings.store_ca.clone(),
+            }),
             attended: false,
         }
     }
@@ -105,6 +112,17 @@ fn names(settings: &Settings) -> Vec<String> {
         }
     }
     names
+}
+
+/// A store that several nodes share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shared {
+    /// Its address, without a password.
+    pub address: String,
+    /// File with the password.
+    pub password_file: Option<PathBuf>,
+    /// PEM file of the authorities that its server is trusted by.
+    pub authority: Option<PathBuf>,
 }
 
 /// How connections are secured.

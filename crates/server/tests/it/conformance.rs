@@ -233,6 +233,9 @@ fn notes_are_kept_and_the_highest_time_only_rises(store: &dyn Store) {
     assert_eq!(store.note("colour"), Ok(None));
     store.set_note("colour", "green").expect("it works");
     assert_eq!(store.note("colour"), Ok(Some("green".into())));
+    assert_eq!(store.claim_note("colour", "red"), Ok("green".into()));
+    assert_eq!(store.claim_note("shape", "round"), Ok("round".into()));
+    assert_eq!(store.note("shape"), Ok(Some("round".into())));
     commit(store, vec![decided(store, &[], vec![event()])]);
     assert_eq!(store.note(NOTE_HIGH_WATER), Ok(Some("1000".into())));
     let batch = Batch {
@@ -320,7 +323,7 @@ async fn tables_stay_bounded_and_what_is_over_is_swept(store: Arc<dyn Store>) {
 }
 
 /// What a store must do, shown on an empty one.
-type Rule = fn(Arc<dyn Store>);
+pub type Rule = fn(Arc<dyn Store>);
 
 /// A rule over the port alone.
 macro_rules! port {
@@ -342,7 +345,7 @@ macro_rules! service {
 }
 
 /// Every rule, each on a fresh store.
-const SUITE: [(&str, Rule); 15] = [
+pub const SUITE: [(&str, Rule); 15] = [
     port!(reads_what_was_written_under_rising_versions),
     port!(decision_upon_what_changed_is_lost_and_changes_nothing),
     port!(deleted_and_recreated_record_never_has_an_old_version),

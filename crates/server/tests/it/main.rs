@@ -6,6 +6,7 @@ mod conformance;
 mod likeness;
 mod pages;
 mod passwords;
+mod postgres;
 mod races;
 mod ready;
 mod sessions;

@@ -1,0 +1,644 @@
+//! The store that several nodes share: PostgreSQL 15 or newer.
+//!
+//! Knows: SQL, locks, and that a commit whose answer was lost may stand. Must never know: rules.
+//!
+//! A batch locks the rows it was decided upon in the order of their keys, so that two batches with crossing keys wait
+//! for each other in one order and never in a circle. A row that a batch makes is guarded by the table's key: of two
+//! that would make it one does, and the other is decided again. A decision upon the absence of a row that it does not
+//! make is not guarded; no rule grants anything on such an absence.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use countersign_auth::record::{Key, Record};
+use countersign_auth::rule::Change;
+use countersign_auth::snapshot::{Stored, Version};
+use countersign_core::time::UnixSeconds;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::runtime::Runtime;
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Config, Row};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::codec::{self, Kind};
+use super::{AuditRow, Batch, Chain, Fate, NOTE_HIGH_WATER, Store, StoreError};
+
+const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/postgres/0001_records.sql")];
+/// The note that says how many migrations were made.
+const NOTE_SCHEMA: &str = "schema";
+/// Held while migrations are made, so that of several nodes that start at once one makes them.
+const MIGRATION_LOCK: i64 = 0x636f_756e_7465_7273;
+/// Connections kept open; more callers open their own for the moment.
+const IDLE_KEPT: usize = 8;
+/// Time for one answer; a server that is out of reach must not hold whoever decides.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(15);
+/// Time for a connection to be made.
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
+/// How often a batch is begun anew because another node made a row that it would make.
+const TRIES_MAX: usize = 4;
+/// Seconds by which the highest time may run ahead of its note: so often, and not at every commit, do all nodes write
+/// the one row.
+const HIGH_WATER_STEP_S: u64 = 5;
+
+/// What every connection is set to. Durability is asked for and not left to the server's defaults.
+const SESSION: &str = "SET synchronous_commit = on; SET lock_timeout = '2s'; SET statement_timeout = '10s'; \
+                       SET idle_in_transaction_session_timeout = '10s'; \
+                       SET default_transaction_isolation = 'read committed'";
+/// A database on a server.
+pub struct Postgres {
+    /// Drives the connections; callers wait for it without entering it, whatever thread they are on.
+    runtime: Option<Runtime>,
+    config: Arc<Config>,
+    tls: MakeRustlsConnect,
+    idle: Mutex<Vec<Client>>,
+}
+
+type Fallible<T> = Result<T, tokio_postgres::Error>;
+
+impl Postgres {
+    /// Connects, and brings the database to this version's shape.
+    ///
+    /// `authority` is the PEM text of the certificates that the server's is checked against. Without it only a server
+    /// on this machine is spoken to.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] also when a newer version of Countersign has written to it.
+    pub fn open(url: &str, password: Option<&str>, authority: Option<&str>) -> Result<Postgres, StoreError> {
+        let mut config: Config = url.parse().map_err(|_| broken_url())?;
+        if let Some(password) = password {
+            config.password(password);
+        }
+        config.connect_timeout(CONNECT_TIME_MAX);
+        config.application_name("countersign");
+        match authority {
+            Some(_) => config.ssl_mode(SslMode::Require),
+            None if is_here(&config) => config.ssl_mode(SslMode::Disable),
+            None => {
+                let cause = "a PostgreSQL server on another machine is spoken to over TLS only; set store_ca";
+                return Err(StoreError::Unavailable(cause.into()));
+            }
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("postgres")
+            .enable_all()
+            .build()
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let store = Postgres {
+            runtime: Some(runtime),
+            config: Arc::new(config),
+            tls: MakeRustlsConnect::new(trusting(authority)?),
+            idle: Mutex::new(Vec::new()),
+        };
+        store.with(|client| async move { (migrate(&client).await, client) })??;
+        Ok(store)
+    }
+
+    /// Runs a future on the store's own threads and waits for it, but not for ever.
+    fn wait<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = std::sync::mpsc::sync_channel(1);
+        let runtime = self
+            .runtime
+            .as_ref()
+            .expect("the runtime is there until the drop");
+        runtime.spawn(async move {
+            // Whoever waits is there until the answer comes.
+            let _ = answer.send(tokio::time::timeout(ANSWER_TIME_MAX, work).await);
+        });
+        let broken = |why: &str| StoreError::Unavailable(why.into());
+        answered
+            .recv()
+            .map_err(|_| broken("a connection's task broke off"))?
+            .map_err(|_| broken("the server did not answer in time"))
+    }
+
+    /// Asks over a connection of the pool, which takes it back when it is still good.
+    fn with<T, F>(&self, ask: impl FnOnce(Client) -> F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Future<Output = (T, Client)> + Send + 'static,
+    {
+        let client = self.client()?;
+        let (answer, client) = self.wait(ask(client))?;
+        self.keep(client);
+        Ok(answer)
+    }
+
+    fn client(&self) -> Result<Client, StoreError> {
+        let kept = self.idle().pop();
+        if let Some(client) = kept.filter(|client| !client.is_closed()) {
+            return Ok(client);
+        }
+        let (config, tls) = (self.config.clone(), self.tls.clone());
+        self.wait(async move {
+            let (client, connection) = config.connect(tls).await?;
+            tokio::spawn(async move {
+                if let Err(error) = connection.await {
+                    tracing::debug!(%error, "a connection to the store ended");
+                }
+            });
+            client.batch_execute(SESSION).await?;
+            Ok(client)
+        })?
+        .map_err(unavailable)
+    }
+
+    fn keep(&self, client: Client) {
+        let mut idle = self.idle();
+        if !client.is_closed() && idle.len() < IDLE_KEPT {
+            idle.push(client);
+        }
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Client>> {
+        self.idle
+            .lock()
+            .expect("no thread panics while it holds the pool")
+    }
+
+    /// Rows of a query.
+    fn query(&self, text: &'static str, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        self.with(move |client| async move { (rows(&client, text, &values).await, client) })?
+            .map_err(unavailable)
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // A runtime that is dropped waits for its threads, which no async task may do.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// A parameter of a statement.
+type Value = Box<dyn ToSql + Sync + Send>;
+
+fn value(value: impl ToSql + Sync + Send + 'static) -> Value {
+    Box::new(value)
+}
+
+async fn rows(client: &Client, text: &str, values: &[Value]) -> Fallible<Vec<Row>> {
+    let statement = client.prepare(text).await?;
+    let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| &**value as _).collect();
+    client.query(&statement, &values).await
+}
+
+async fn run(client: &Client, text: &str, values: &[Value]) -> Fallible<u64> {
+    let statement = client.prepare(text).await?;
+    let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| &**value as _).collect();
+    client.execute(&statement, &values).await
+}
+
+/// Whether a text is an address of a database, without a password: settings are shown to whoever asks.
+///
+/// # Errors
+/// What is wrong with it; the text is not repeated.
+pub fn check_address(text: &str) -> Result<(), &'static str> {
+    let config: Config = match text.parse() {
+        Ok(config) if text.starts_with("postgres://") || text.starts_with("postgresql://") => config,
+        _ => return Err("it is no address of a PostgreSQL database"),
+    };
+    match config.get_password() {
+        None => Ok(()),
+        Some(_) => Err("it holds a password, which belongs into a file named by `store_password_file`"),
+    }
+}
+
+/// Whether every host of an address is this machine.
+fn is_here(config: &Config) -> bool {
+    let is_here = |host: &Host| match host {
+        Host::Unix(_) => true,
+        Host::Tcp(name) => {
+            name == "localhost"
+                || name
+                    .parse::<std::net::IpAddr>()
+                    .is_ok_and(|address| address.is_loopback())
+        }
+    };
+    let addresses = config.get_hostaddrs().iter();
+    config.get_hosts().iter().all(is_here) && addresses.into_iter().all(std::net::IpAddr::is_loopback)
+}
+
+fn trusting(authority: Option<&str>) -> Result<ClientConfig, StoreError> {
+    let broken = |why: &str| StoreError::Unavailable(format!("store_ca: {why}"));
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(authority.unwrap_or_default().as_bytes()) {
+        let certificate = certificate.map_err(|_| broken("a certificate in PEM is damaged"))?;
+        roots
+            .add(certificate)
+            .map_err(|_| broken("a certificate is no authority's"))?;
+    }
+    if authority.is_some() && roots.is_empty() {
+        return Err(broken("it holds no certificate in PEM"));
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| broken(&error.to_string()))?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+fn broken_url() -> StoreError {
+    // What is wrong with it is not repeated: it may hold a password.
+    StoreError::Unavailable("the store's address is not postgres://USER@HOST:PORT/DATABASE".into())
+}
+
+fn unavailable(error: tokio_postgres::Error) -> StoreError {
+    let remedy = match error.code() {
+        Some(&SqlState::DISK_FULL) => "; free some space",
+        Some(&SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION) => {
+            "; check user, password and pg_hba.conf"
+        }
+        Some(&SqlState::INSUFFICIENT_PRIVILEGE) => "; the user must own the database",
+        Some(&SqlState::UNIQUE_VIOLATION) => "; does another node have this node's name?",
+        _ => "",
+    };
+    // The server's own words for what it refused; never the statement's values.
+    let cause = error
+        .as_db_error()
+        .map_or_else(|| error.to_string(), |error| error.message().to_owned());
+    StoreError::Unavailable(format!("{cause}{remedy}"))
+}
+
+async fn migrate(client: &Client) -> Result<(), StoreError> {
+    let lock = format!("SELECT pg_advisory_lock({MIGRATION_LOCK})");
+    client.batch_execute(&lock).await.map_err(unavailable)?;
+    let migrated = migrate_locked(client).await;
+    let unlock = format!("SELECT pg_advisory_unlock({MIGRATION_LOCK})");
+    client.batch_execute(&unlock).await.map_err(unavailable)?;
+    migrated
+}
+
+async fn migrate_locked(client: &Client) -> Result<(), StoreError> {
+    let exists = "SELECT 1 FROM pg_catalog.pg_class WHERE oid = to_regclass('note')";
+    let mut found = 0;
+    if !rows(client, exists, &[]).await.map_err(unavailable)?.is_empty() {
+        let schema = rows(
+            client,
+            "SELECT value FROM note WHERE name = $1",
+            &[value(NOTE_SCHEMA)],
+        )
+        .await;
+        let schema = schema.map_err(unavailable)?;
+        found = schema
+            .first()
+            .and_then(|row| row.get::<_, String>(0).parse().ok())
+            .unwrap_or(0usize);
+    }
+    if found > MIGRATIONS.len() {
+        return Err(StoreError::Unavailable(format!(
+            "the database has version {found}, this Countersign knows up to {}; run the newer one, or restore the \
+             backup made before the upgrade",
+            MIGRATIONS.len()
+        )));
+    }
+    for (number, migration) in MIGRATIONS.iter().enumerate().skip(found) {
+        let made = format!(
+            "BEGIN; {migration}; INSERT INTO note (name, value) VALUES ('{NOTE_SCHEMA}', '{}') \
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value; COMMIT",
+            number + 1
+        );
+        client.batch_execute(&made).await.map_err(unavailable)?;
+    }
+    Ok(())
+}
+
+/// Kinds and ids of keys, as two columns.
+fn columns<'a>(keys: impl IntoIterator<Item = &'a Key>) -> (Vec<&'static str>, Vec<String>) {
+    keys.into_iter()
+        .map(|key| {
+            let (kind, id) = codec::spelt(key);
+            (kind.name(), id)
+        })
+        .unzip()
+}
+
+/// What the decisions that stand leave behind, each key once: the last one counts.
+fn settled<'a>(changes: impl Iterator<Item = &'a Change>) -> BTreeMap<&'a Key, Option<&'a Record>> {
+    let mut settled = BTreeMap::new();
+    for change in changes {
+        match change {
+            Change::Put(key, record) => settled.insert(key, Some(record)),
+            Change::Delete(key) => settled.insert(key, None),
+            Change::Audit(_) => continue,
+        };
+    }
+    settled
+}
+
+/// Records to be written, as columns.
+#[derive(Default)]
+struct Records {
+    kinds: Vec<&'static str>,
+    ids: Vec<String>,
+    expiries: Vec<Option<i64>>,
+    bodies: Vec<String>,
+}
+
+impl Records {
+    fn push(&mut self, key: &Key, record: &Record) {
+        let (kind, id) = codec::spelt(key);
+        self.kinds.push(kind.name());
+        self.ids.push(id);
+        self.expiries
+            .push(record.expires_at().map(|at| at.0.cast_signed()));
+        self.bodies.push(codec::emit(record));
+    }
+
+    fn values(self) -> Vec<Value> {
+        vec![
+            value(self.kinds),
+            value(self.ids),
+            value(self.expiries),
+            value(self.bodies),
+        ]
+    }
+}
+
+/// Why a step of a commit did not go through.
+enum Hindrance {
+    /// Another node made a row that this batch would make; begin anew.
+    Taken,
+    /// The locks could not be had in time; nothing was done.
+    Waited,
+    Failed(tokio_postgres::Error),
+}
+
+impl From<tokio_postgres::Error> for Hindrance {
+    fn from(error: tokio_postgres::Error) -> Hindrance {
+        match error.code() {
+            Some(&SqlState::LOCK_NOT_AVAILABLE | &SqlState::T_R_DEADLOCK_DETECTED) => Hindrance::Waited,
+            _ => Hindrance::Failed(error),
+        }
+    }
+}
+
+impl Postgres {
+    /// Begins a transaction and locks what the batch was decided upon; answers the versions as they stand.
+    fn lock(
+        &self,
+        client: Client,
+        keys: &BTreeSet<&Key>,
+    ) -> Result<(Fallible<Vec<Row>>, Client), StoreError> {
+        let (kinds, ids) = columns(keys.iter().copied());
+        self.wait(async move {
+            let locked = async {
+                client.batch_execute("BEGIN").await?;
+                let lock = "SELECT r.kind, r.id, r.version FROM record r \
+                            JOIN unnest($1::text[], $2::text[]) AS k (kind, id) ON r.kind = k.kind AND r.id = k.id \
+                            ORDER BY r.kind, r.id FOR UPDATE OF r";
+                rows(&client, lock, &[value(kinds), value(ids)]).await
+            }
+            .await;
+            (locked, client)
+        })
+    }
+
+    /// Writes what stands.
+    fn write(
+        &self,
+        client: Client,
+        stored: &BTreeMap<&Key, Version>,
+        settled: &BTreeMap<&Key, Option<&Record>>,
+    ) -> Result<(Result<(), Hindrance>, Client), StoreError> {
+        let (mut made, mut changed, mut gone) = (Records::default(), Records::default(), Vec::new());
+        for (key, record) in settled {
+            let is_there = stored.get(key).is_some_and(|version| *version > 0);
+            match record {
+                Some(record) if is_there => changed.push(key, record),
+                Some(record) => made.push(key, record),
+                None => gone.push(*key),
+            }
+        }
+        let (gone_kinds, gone_ids) = columns(gone);
+        let count = made.kinds.len() as u64;
+        self.wait(async move {
+            let written = async {
+                if count > 0 {
+                    let insert = "INSERT INTO record (kind, id, version, expires_at, body) \
+                         SELECT kind, id, nextval('record_version'), expires_at, body \
+                         FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) \
+                         AS m (kind, id, expires_at, body) \
+                         ORDER BY kind COLLATE \"C\", id COLLATE \"C\" ON CONFLICT (kind, id) DO NOTHING";
+                    if run(&client, insert, &made.values()).await? < count {
+                        return Err(Hindrance::Taken);
+                    }
+                }
+                if !changed.kinds.is_empty() {
+                    let update = "UPDATE record AS r \
+                         SET version = nextval('record_version'), expires_at = c.expires_at, body = c.body \
+                         FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) \
+                         AS c (kind, id, expires_at, body) \
+                         WHERE r.kind = c.kind AND r.id = c.id";
+                    run(&client, update, &changed.values()).await?;
+                }
+                if !gone_kinds.is_empty() {
+                    let delete = "DELETE FROM record AS r USING unnest($1::text[], $2::text[]) AS g (kind, id) \
+                                  WHERE r.kind = g.kind AND r.id = g.id";
+                    run(&client, delete, &[value(gone_kinds), value(gone_ids)]).await?;
+                }
+                Ok(())
+            }
+            .await;
+            (written, client)
+        })
+    }
+
+    /// Appends to the audit and commits.
+    fn finish(
+        &self,
+        client: Client,
+        entries: Vec<AuditRow>,
+        now: UnixSeconds,
+    ) -> Result<(Result<(), StoreError>, Client), StoreError> {
+        self.wait(async move {
+            let finished = async {
+                if !entries.is_empty() {
+                    append(&client, entries).await.map_err(unavailable)?;
+                }
+                let raise = "INSERT INTO note (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE \
+                     SET value = excluded.value WHERE note.value::bigint < excluded.value::bigint - $3::bigint";
+                let values = [
+                    value(NOTE_HIGH_WATER),
+                    value(now.to_string()),
+                    value(HIGH_WATER_STEP_S.cast_signed()),
+                ];
+                run(&client, raise, &values).await.map_err(unavailable)?;
+                client.batch_execute("COMMIT").await.map_err(|error| match error.code() {
+                    // The server said that it did not.
+                    Some(_) => unavailable(error),
+                    None => StoreError::Unknown(error.to_string()),
+                })
+            }
+            .await;
+            (finished, client)
+        })
+    }
+}
+
+async fn append(client: &Client, entries: Vec<AuditRow>) -> Fallible<()> {
+    let insert = "INSERT INTO audit (node, number, at, body, mac) \
+                  SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bytea[])";
+    let (mut nodes, mut numbers, mut times, mut bodies, mut macs) = (vec![], vec![], vec![], vec![], vec![]);
+    for entry in entries {
+        nodes.push(entry.node);
+        numbers.push(entry.number.cast_signed());
+        times.push(entry.at.0.cast_signed());
+        bodies.push(entry.body);
+        macs.push(entry.mac.to_vec());
+    }
+    let values = [
+        value(nodes),
+        value(numbers),
+        value(times),
+        value(bodies),
+        value(macs),
+    ];
+    run(client, insert, &values).await.map(drop)
+}
+
+/// An entry of the audit; a MAC of another length was written by nobody of ours and never verifies.
+fn audit_row(row: &Row) -> AuditRow {
+    let mac: Vec<u8> = row.get(4);
+    AuditRow {
+        node: row.get(0),
+        number: row.get::<_, i64>(1).cast_unsigned(),
+        at: UnixSeconds(row.get::<_, i64>(2).cast_unsigned()),
+        body: row.get(3),
+        mac: mac.try_into().unwrap_or_default(),
+    }
+}
+
+impl Store for Postgres {
+    fn load(&self, keys: &[Key]) -> Result<Vec<Stored>, StoreError> {
+        let (kinds, ids) = columns(keys);
+        let load = "SELECT r.version, r.body FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS k (kind, id, at) \
+                    LEFT JOIN record r ON r.kind = k.kind AND r.id = k.id ORDER BY k.at";
+        let rows = self.query(load, vec![value(kinds), value(ids)])?;
+        let stored = |(key, row): (&Key, &Row)| match row.get::<_, Option<i64>>(0) {
+            None => Ok(Stored::ABSENT),
+            Some(version) => Ok(Stored {
+                version: version.cast_unsigned(),
+                record: Some(codec::parse(key, row.get(1))?),
+            }),
+        };
+        keys.iter().zip(&rows).map(stored).collect()
+    }
+
+    fn commit(&self, batch: &Batch, chain: &mut Chain<'_>) -> Result<Vec<Fate>, StoreError> {
+        let all_lost = || Ok(vec![Fate::Lost; batch.parts.len()]);
+        let keys = batch.keys();
+        for _ in 0..TRIES_MAX {
+            // A connection that is not kept is closed, and with it goes whatever its transaction did.
+            let (locked, client) = self.lock(self.client()?, &keys)?;
+            let locked = match locked.map_err(Hindrance::from) {
+                Ok(rows) => rows,
+                Err(Hindrance::Failed(error)) => return Err(unavailable(error)),
+                Err(_) => return all_lost(),
+            };
+            let versions: BTreeMap<(String, String), Version> = locked
+                .iter()
+                .map(|row| ((row.get(0), row.get(1)), row.get::<_, i64>(2).cast_unsigned()))
+                .collect();
+            let version = |key: &Key| {
+                let (kind, id) = codec::spelt(key);
+                versions.get(&(kind.name().to_owned(), id)).copied().unwrap_or(0)
+            };
+            let stored: BTreeMap<&Key, Version> = keys.iter().map(|key| (*key, version(key))).collect();
+            let fates = batch.fates(&stored);
+            let (written, client) = self.write(client, &stored, &settled(batch.winning(&fates)))?;
+            match written {
+                Ok(()) => {}
+                Err(Hindrance::Taken) => continue,
+                Err(Hindrance::Waited) => return all_lost(),
+                Err(Hindrance::Failed(error)) => return Err(unavailable(error)),
+            }
+            let (finished, client) = self
+                .finish(client, chain(&batch.events(&fates)), batch.now)
+                // It may have been sent, and may stand.
+                .map_err(|error| StoreError::Unknown(error.to_string()))?;
+            finished?;
+            self.keep(client);
+            return Ok(fates);
+        }
+        all_lost()
+    }
+
+    fn list(&self, kind: Kind, after: &str, limit: usize) -> Result<Vec<(Key, Record)>, StoreError> {
+        let list = "SELECT id, body FROM record WHERE kind = $1 AND id > $2 ORDER BY id LIMIT $3";
+        let rows = self.query(
+            list,
+            vec![value(kind.name()), value(after.to_owned()), value(limit as i64)],
+        )?;
+        let entry = |row: &Row| {
+            let key = codec::key_of(kind.name(), row.get(0))?;
+            let record = codec::parse(&key, row.get(1))?;
+            Ok((key, record))
+        };
+        rows.iter().map(entry).collect()
+    }
+
+    fn expired(&self, now: UnixSeconds, limit: usize) -> Result<Vec<Key>, StoreError> {
+        let expired = "SELECT kind, id FROM record WHERE expires_at <= $1 LIMIT $2";
+        let rows = self.query(expired, vec![value(now.0.cast_signed()), value(limit as i64)])?;
+        rows.iter()
+            .map(|row| codec::key_of(row.get(0), row.get(1)))
+            .collect()
+    }
+
+    fn audit(&self, node: &str, after: u64, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
+        let audit = "SELECT node, number, at, body, mac FROM audit WHERE node = $1 AND number > $2 \
+                     ORDER BY number LIMIT $3";
+        let values = vec![
+            value(node.to_owned()),
+            value(after.cast_signed()),
+            value(limit as i64),
+        ];
+        Ok(self.query(audit, values)?.iter().map(audit_row).collect())
+    }
+
+    fn audit_heads(&self) -> Result<Vec<AuditRow>, StoreError> {
+        let heads =
+            "SELECT DISTINCT ON (node) node, number, at, body, mac FROM audit ORDER BY node, number DESC";
+        Ok(self.query(heads, Vec::new())?.iter().map(audit_row).collect())
+    }
+
+    fn note(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let rows = self.query(
+            "SELECT value FROM note WHERE name = $1",
+            vec![value(name.to_owned())],
+        )?;
+        Ok(rows.first().map(|row| row.get(0)))
+    }
+
+    fn set_note(&self, name: &str, text: &str) -> Result<(), StoreError> {
+        let set = "INSERT INTO note (name, value) VALUES ($1, $2) \
+                   ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+        self.query(set, vec![value(name.to_owned()), value(text.to_owned())])
+            .map(drop)
+    }
+
+    fn claim_note(&self, name: &str, text: &str) -> Result<String, StoreError> {
+        let claim = "INSERT INTO note (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+        self.query(claim, vec![value(name.to_owned()), value(text.to_owned())])?;
+        Ok(self.note(name)?.unwrap_or_default())
+    }
+
+    fn copy_to(&self, _: &Path) -> Result<(), StoreError> {
+        let cause =
+            "this copies the embedded store; back PostgreSQL up with pg_dump, and the key ring apart from it";
+        Err(StoreError::Unavailable(cause.into()))
+    }
+}

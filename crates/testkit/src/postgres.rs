@@ -1,0 +1,126 @@
+//! A PostgreSQL server of a test's own, in a folder that is removed at the end.
+//!
+//! Knows: where Debian keeps the programs, and that they refuse to be root. Must never know: what is stored.
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Where Debian keeps the newest server's programs.
+fn programs() -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is installed");
+    let mut versions: Vec<_> = versions.map(|entry| entry.expect("a folder").path()).collect();
+    versions.sort();
+    versions.pop().expect("one version").join("bin")
+}
+
+/// A running server, reached over a socket in its folder.
+pub struct Cluster {
+    folder: PathBuf,
+}
+
+impl Cluster {
+    /// Makes and starts one; durable, as where it matters.
+    pub fn start() -> Cluster {
+        Cluster::start_with(None)
+    }
+
+    /// The same, reached over TLS with this chain and key at a port of localhost as well.
+    pub fn start_secured(chain: &str, key: &str) -> (Cluster, u16) {
+        // Free now, and nobody else's for the moment that it takes.
+        let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        let port = free.expect("there is a free port").port();
+        (Cluster::start_with(Some((chain, key, port))), port)
+    }
+
+    fn start_with(secured: Option<(&str, &str, u16)>) -> Cluster {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("countersign-pg-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a temporary folder can be made");
+        let cluster = Cluster { folder };
+        let root = &cluster.folder;
+        if is_root() {
+            let given = Command::new("chown").arg("postgres").arg(root).status();
+            assert!(given.expect("chown runs").success());
+        }
+        let (data, log) = (root.join("data"), root.join("log"));
+        let (data, socket) = (text(&data), text(root));
+        cluster.run(
+            "initdb",
+            &["-D", data, "-U", "countersign", "-A", "trust", "--no-sync"],
+        );
+        let mut options = format!("-c unix_socket_directories='{socket}' -c max_connections=50");
+        match secured {
+            None => options.push_str(" -c listen_addresses=''"),
+            Some((chain, key, port)) => {
+                cluster.keep("server.pem", chain);
+                cluster.keep("server.key", key);
+                let files =
+                    format!("-c ssl_cert_file='{socket}/server.pem' -c ssl_key_file='{socket}/server.key'");
+                options.push_str(&format!(
+                    " -c listen_addresses=127.0.0.1 -c port={port} -c ssl=on {files}"
+                ));
+            }
+        }
+        cluster.run(
+            "pg_ctl",
+            &["-D", data, "-w", "-l", text(&log), "-o", &options, "start"],
+        );
+        cluster
+    }
+
+    /// The address of an empty database of this name.
+    pub fn database(&self, name: &str) -> String {
+        let socket = text(&self.folder);
+        self.run("createdb", &["-h", socket, "-U", "countersign", name]);
+        format!("postgresql:///{name}?host={socket}&user=countersign")
+    }
+
+    /// Writes a file that the server alone may read.
+    fn keep(&self, name: &str, content: &str) {
+        let path = self.folder.join(name);
+        let written = std::fs::write(&path, content);
+        written.expect("the folder can be written");
+        let private = std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600));
+        private.expect("it is ours");
+        if is_root() {
+            let given = Command::new("chown").arg("postgres").arg(&path).status();
+            assert!(given.expect("chown runs").success());
+        }
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) {
+        let path = programs().join(program);
+        let mut command = if is_root() {
+            let mut command = Command::new("setpriv");
+            command
+                .args(["--reuid=postgres", "--regid=postgres", "--clear-groups"])
+                .arg(path);
+            command
+        } else {
+            Command::new(path)
+        };
+        let command = command.args(arguments).current_dir(&self.folder);
+        // A server that goes on would hold a pipe open.
+        let ended = command.stdin(Stdio::null()).stdout(Stdio::null()).status();
+        assert!(ended.expect("it starts").success(), "{program} {arguments:?}");
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let data = self.folder.join("data");
+        self.run("pg_ctl", &["-D", text(&data), "-m", "immediate", "stop"]);
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("temporary folders are UTF-8")
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
