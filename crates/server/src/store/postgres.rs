@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::ops::Deref;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,6 +22,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::runtime::Runtime;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
@@ -35,8 +37,8 @@ const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/postgres/0001_reco
 const NOTE_SCHEMA: &str = "schema";
 /// Held while migrations are made, so that of several nodes that start at once one makes them.
 const MIGRATION_LOCK: i64 = 0x636f_756e_7465_7273;
-/// Connections kept open; more callers open their own for the moment.
-const IDLE_KEPT: usize = 8;
+/// Connections of one node at most: a server bears a hundred, and several nodes share it. More callers wait.
+const CONNECTIONS_MAX: usize = 16;
 /// Time for one answer; a server that is out of reach must not hold whoever decides.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(15);
 /// Time for a connection to be made.
@@ -58,6 +60,21 @@ pub struct Postgres {
     config: Arc<Config>,
     tls: MakeRustlsConnect,
     idle: Mutex<Vec<Client>>,
+    places: Arc<Semaphore>,
+}
+
+/// A connection that somebody asks over, and its place among those there may be.
+struct Lent {
+    client: Client,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Deref for Lent {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
 }
 
 type Fallible<T> = Result<T, tokio_postgres::Error>;
@@ -96,6 +113,7 @@ impl Postgres {
             config: Arc::new(config),
             tls: MakeRustlsConnect::new(trusting(authority)?),
             idle: Mutex::new(Vec::new()),
+            places: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
         };
         store.with(|client| async move { (migrate(&client).await, client) })??;
         Ok(store)
@@ -123,10 +141,10 @@ impl Postgres {
     }
 
     /// Asks over a connection of the pool, which takes it back when it is still good.
-    fn with<T, F>(&self, ask: impl FnOnce(Client) -> F) -> Result<T, StoreError>
+    fn with<T, F>(&self, ask: impl FnOnce(Lent) -> F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: Future<Output = (T, Client)> + Send + 'static,
+        F: Future<Output = (T, Lent)> + Send + 'static,
     {
         let client = self.client()?;
         let (answer, client) = self.wait(ask(client))?;
@@ -134,13 +152,23 @@ impl Postgres {
         Ok(answer)
     }
 
-    fn client(&self) -> Result<Client, StoreError> {
+    fn client(&self) -> Result<Lent, StoreError> {
+        let place = match self.places.clone().try_acquire_owned() {
+            Ok(place) => place,
+            Err(_) => {
+                let place = self.wait(self.places.clone().acquire_owned())?;
+                place.expect("the places are never closed")
+            }
+        };
         let kept = self.idle().pop();
         if let Some(client) = kept.filter(|client| !client.is_closed()) {
-            return Ok(client);
+            return Ok(Lent {
+                client,
+                _place: place,
+            });
         }
         let (config, tls) = (self.config.clone(), self.tls.clone());
-        self.wait(async move {
+        let client = self.wait(async move {
             let (client, connection) = config.connect(tls).await?;
             tokio::spawn(async move {
                 if let Err(error) = connection.await {
@@ -149,14 +177,17 @@ impl Postgres {
             });
             client.batch_execute(SESSION).await?;
             Ok(client)
-        })?
-        .map_err(unavailable)
+        })?;
+        let client = client.map_err(unavailable)?;
+        Ok(Lent {
+            client,
+            _place: place,
+        })
     }
 
-    fn keep(&self, client: Client) {
-        let mut idle = self.idle();
-        if !client.is_closed() && idle.len() < IDLE_KEPT {
-            idle.push(client);
+    fn keep(&self, lent: Lent) {
+        if !lent.is_closed() {
+            self.idle().push(lent.client);
         }
     }
 
@@ -387,11 +418,7 @@ impl From<tokio_postgres::Error> for Hindrance {
 
 impl Postgres {
     /// Begins a transaction and locks what the batch was decided upon; answers the versions as they stand.
-    fn lock(
-        &self,
-        client: Client,
-        keys: &BTreeSet<&Key>,
-    ) -> Result<(Fallible<Vec<Row>>, Client), StoreError> {
+    fn lock(&self, client: Lent, keys: &BTreeSet<&Key>) -> Result<(Fallible<Vec<Row>>, Lent), StoreError> {
         let (kinds, ids) = columns(keys.iter().copied());
         self.wait(async move {
             let locked = async {
@@ -409,10 +436,10 @@ impl Postgres {
     /// Writes what stands.
     fn write(
         &self,
-        client: Client,
+        client: Lent,
         stored: &BTreeMap<&Key, Version>,
         settled: &BTreeMap<&Key, Option<&Record>>,
-    ) -> Result<(Result<(), Hindrance>, Client), StoreError> {
+    ) -> Result<(Result<(), Hindrance>, Lent), StoreError> {
         let (mut made, mut changed, mut gone) = (Records::default(), Records::default(), Vec::new());
         for (key, record) in settled {
             let is_there = stored.get(key).is_some_and(|version| *version > 0);
@@ -459,10 +486,10 @@ impl Postgres {
     /// Appends to the audit and commits.
     fn finish(
         &self,
-        client: Client,
+        client: Lent,
         entries: Vec<AuditRow>,
         now: UnixSeconds,
-    ) -> Result<(Result<(), StoreError>, Client), StoreError> {
+    ) -> Result<(Result<(), StoreError>, Lent), StoreError> {
         self.wait(async move {
             let finished = async {
                 if !entries.is_empty() {

@@ -45,6 +45,22 @@ fn postgresql_of_a_newer_version_is_refused_and_an_older_node_keeps_what_is_ther
 
 #[test]
 #[ignore = "needs postgresql"]
+fn postgresql_is_asked_over_few_connections_however_many_ask() {
+    let cluster = Cluster::start();
+    let address = cluster.database("few");
+    let store = Postgres::open(&address, None, None).unwrap_or_else(|error| panic!("{error}"));
+    // The server bears fifty connections; twice as many ask at once, and each is answered.
+    std::thread::scope(|scope| {
+        let ask = || store.claim_note("colour", "green");
+        let asked: Vec<_> = (0..100).map(|_| scope.spawn(ask)).collect();
+        for asked in asked {
+            assert_eq!(asked.join().expect("no thread panics"), Ok("green".into()));
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs postgresql"]
 fn postgresql_over_tls_is_trusted_by_its_own_authority_alone() {
     let (folder, elsewhere) = (Folder::fresh(), Folder::fresh());
     let now = SystemClock.wall();
