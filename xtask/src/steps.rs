@@ -23,6 +23,8 @@ pub(crate) struct Step {
 pub(crate) enum Action {
     /// Cargo with these arguments, one run after another.
     Cargo(&'static [&'static [&'static str]]),
+    /// Tests that the plain run ignores, by their name, of the integration tests of these packages.
+    Ignored(&'static [&'static str], &'static str),
     /// Something of our own. An error counts as one failure and is shown as it is.
     Own(fn(&Workshop) -> Result<Tally, String>),
 }
@@ -32,6 +34,23 @@ impl Action {
     pub(crate) fn run(&self, workshop: &Workshop) -> Result<Tally, String> {
         match self {
             Self::Cargo(runs) => runs.iter().map(|arguments| cargo(arguments, workshop)).sum(),
+            Self::Ignored(packages, name) => packages
+                .iter()
+                .map(|package| {
+                    let test = [
+                        "test",
+                        "-p",
+                        package,
+                        "--test",
+                        "it",
+                        "--",
+                        "--ignored",
+                        "--nocapture",
+                        name,
+                    ];
+                    cargo(&test, workshop)
+                })
+                .sum(),
             Self::Own(action) => action(workshop),
         }
     }
@@ -154,59 +173,19 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "zbarimg",
         needs: &[ZBAR],
-        action: Action::Cargo(&[&[
-            "test",
-            "-p",
-            "countersign",
-            "--test",
-            "it",
-            "--",
-            "--ignored",
-            "zbarimg",
-        ]]),
+        action: Action::Ignored(&["countersign"], "zbarimg"),
         runs_ignored: true,
     },
     Step {
         name: "postgresql",
         needs: &[POSTGRESQL],
-        action: Action::Cargo(&[
-            &[
-                "test",
-                "-p",
-                "countersign-server",
-                "--test",
-                "it",
-                "--",
-                "--ignored",
-                "postgresql",
-            ],
-            &[
-                "test",
-                "-p",
-                "countersign",
-                "--test",
-                "it",
-                "--",
-                "--ignored",
-                "postgresql",
-            ],
-        ]),
+        action: Action::Ignored(&["countersign-server", "countersign"], "postgresql"),
         runs_ignored: true,
     },
     Step {
         name: "schemathesis",
         needs: &[PYTHON, SCHEMATHESIS],
-        action: Action::Cargo(&[&[
-            "test",
-            "-p",
-            "countersign",
-            "--test",
-            "it",
-            "--",
-            "--ignored",
-            "--nocapture",
-            "schemathesis",
-        ]]),
+        action: Action::Ignored(&["countersign"], "schemathesis"),
         runs_ignored: true,
     },
     Step {

@@ -176,10 +176,37 @@ pub(crate) fn prove(
     Ok(Proof::Refused(refusal, charged))
 }
 
-/// Forgets what is over, record and end alike: what an account does not list, nothing of its account would end.
-fn forget_over(opened: &mut Vec<Open>, key: fn(Digest) -> Key, world: &World<'_>, changes: &mut Vec<Change>) {
+/// Makes room for one more: forgets what is over and then, down to the bound, the oldest; answers which these were.
+///
+/// Record and end go alike: what an account does not list, nothing of its account would end.
+fn make_room(
+    opened: &mut Vec<Open>,
+    most: usize,
+    key: fn(Digest) -> Key,
+    world: &World<'_>,
+    changes: &mut Vec<Change>,
+) -> Vec<Digest> {
     let over = opened.extract_if(.., |open| open.expires_at <= world.now);
     changes.extend(over.map(|open| Change::Delete(key(open.id))));
+    let beyond = (opened.len() + 1).saturating_sub(most);
+    let oldest: Vec<Digest> = opened.drain(..beyond).map(|open| open.id).collect();
+    changes.extend(oldest.iter().map(|id| Change::Delete(key(*id))));
+    oldest
+}
+
+/// What follows a proven password: the code that is due, or a session of one factor.
+pub(crate) fn after_password(
+    account: &mut Account,
+    origin: &Origin,
+    world: &mut World<'_>,
+    changes: &mut Vec<Change>,
+) -> Onward {
+    if account.has_second_factor() {
+        return open_challenge(account, world, changes);
+    }
+    let mut signed_in = open_session(account, Level::One, &["pwd"], origin, world, changes);
+    signed_in.browser = know_browser(account, origin, world, changes);
+    Onward::SignedIn(signed_in)
 }
 
 /// Opens a session for an account that proved what it had to.
@@ -193,10 +220,7 @@ pub(crate) fn open_session(
 ) -> SignedIn {
     let token = Token::draw(world.entropy);
     let expires_at = world.now.plus(u64::from(world.policy.session_s));
-    forget_over(&mut account.sessions, Key::Session, world, changes);
-    while account.sessions.len() >= SESSIONS_MAX {
-        let oldest = account.sessions.remove(0).id;
-        changes.push(Change::Delete(Key::Session(oldest)));
+    for oldest in make_room(&mut account.sessions, SESSIONS_MAX, Key::Session, world, changes) {
         let event = Event::about(Act::SessionEnd, Ending::Success, &account.name, origin);
         changes.push(Change::Audit(event.because(Reason::TooMany).on(oldest.short())));
     }
@@ -231,17 +255,16 @@ pub(crate) fn open_session(
 }
 
 /// Opens the challenge that a code of the account answers.
-pub(crate) fn open_challenge(
-    account: &mut Account,
-    world: &mut World<'_>,
-    changes: &mut Vec<Change>,
-) -> Onward {
+fn open_challenge(account: &mut Account, world: &mut World<'_>, changes: &mut Vec<Change>) -> Onward {
     let challenge = Token::draw(world.entropy);
     let expires_at = world.now.plus(u64::from(world.policy.challenge_s));
-    forget_over(&mut account.challenges, Key::Challenge, world, changes);
-    while account.challenges.len() >= CHALLENGES_MAX {
-        changes.push(Change::Delete(Key::Challenge(account.challenges.remove(0).id)));
-    }
+    make_room(
+        &mut account.challenges,
+        CHALLENGES_MAX,
+        Key::Challenge,
+        world,
+        changes,
+    );
     account.challenges.push(Open {
         id: challenge.digest(),
         expires_at,
@@ -281,10 +304,7 @@ pub(crate) fn know_browser(
             return None;
         }
     }
-    forget_over(&mut account.browsers, Key::Browser, world, changes);
-    while account.browsers.len() >= BROWSERS_MAX {
-        changes.push(Change::Delete(Key::Browser(account.browsers.remove(0).id)));
-    }
+    make_room(&mut account.browsers, BROWSERS_MAX, Key::Browser, world, changes);
     if account.sign_ins > 0 {
         notify(account, NoticeKind::NewBrowser, world, changes);
     }
@@ -325,10 +345,7 @@ pub(crate) fn notify(
         kind,
         delivered: false,
     });
-    forget_over(&mut account.notices, Key::Notice, world, changes);
-    while account.notices.len() >= NOTICES_MAX {
-        changes.push(Change::Delete(Key::Notice(account.notices.remove(0).id)));
-    }
+    make_room(&mut account.notices, NOTICES_MAX, Key::Notice, world, changes);
     account.notices.push(Open {
         id,
         expires_at: notice.expires_at().unwrap_or(world.now),

@@ -10,8 +10,8 @@ use countersign_core::limit::Room;
 use zeroize::Zeroizing;
 
 use super::{
-    Onward, Proof, SignedIn, attempt_reads, browser_text, end_attempts, end_sessions, end_tickets,
-    know_browser, note_backup_code, note_charge, notify, open_challenge, open_session, prove, put, settle,
+    Onward, Proof, SignedIn, after_password, attempt_reads, browser_text, end_attempts, end_sessions,
+    end_tickets, know_browser, note_backup_code, note_charge, notify, open_session, prove, put, settle,
     source,
 };
 use crate::event::{Act, Ending, Event, Origin, Reason};
@@ -159,25 +159,14 @@ impl Rule for Finish {
             password.hash = hash.clone();
         }
         changes.push(Change::Audit(self.event(true, Ending::Success, world)));
-        let onward = if account.has_second_factor() {
-            open_challenge(&mut account, world, &mut changes)
-        } else {
+        let onward = after_password(&mut account, &self.origin, world, &mut changes);
+        if let Onward::SignedIn(signed_in) = &onward {
             settle(&mut account, &mut gate);
-            let mut signed_in = open_session(
-                &mut account,
-                Level::One,
-                &["pwd"],
-                &self.origin,
-                world,
-                &mut changes,
-            );
-            signed_in.browser = know_browser(&mut account, &self.origin, world, &mut changes);
             account.sign_ins += 1;
             account.last_sign_in = Some(world.now);
             let event = Event::about(Act::SignIn, Ending::Success, &account.name, &self.origin);
             changes.push(Change::Audit(event.on(signed_in.session.digest().short())));
-            Onward::SignedIn(signed_in)
-        };
+        }
         changes.push(put(account));
         changes.extend(gate.changes());
         Ok(Decision {

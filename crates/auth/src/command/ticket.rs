@@ -6,10 +6,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{
-    Onward, end_attempts, end_sessions, end_tickets, found, know_browser, notify, open_challenge,
-    open_session, put,
-};
+use super::{Onward, after_password, end_attempts, end_sessions, end_tickets, found, notify, put};
 use crate::event::{Act, Ending, Event, Origin, Reason};
 use crate::id::{Digest, Token};
 use crate::name::Name;
@@ -17,7 +14,7 @@ use crate::record::{
     ADMIN_GROUP, Account, Key, NoticeKind, Open, Password, PasswordHash, Record, Ticket, TicketPurpose,
 };
 use crate::rule::{Change, Decision, Fault, Rule, World};
-use crate::session::{Level, is_open};
+use crate::session::is_open;
 use crate::snapshot::Snapshot;
 
 /// Issues a ticket.
@@ -194,20 +191,7 @@ impl Rule for Redeem {
         end_tickets(&mut account, &mut changes);
         let event = Event::about(Act::TicketRedeem, Ending::Success, &self.name, &self.origin);
         changes.push(Change::Audit(event));
-        let onward = if account.has_second_factor() {
-            open_challenge(&mut account, world, &mut changes)
-        } else {
-            let mut signed_in = open_session(
-                &mut account,
-                Level::One,
-                &["pwd"],
-                &self.origin,
-                world,
-                &mut changes,
-            );
-            signed_in.browser = know_browser(&mut account, &self.origin, world, &mut changes);
-            Onward::SignedIn(signed_in)
-        };
+        let onward = after_password(&mut account, &self.origin, world, &mut changes);
         changes.push(put(account));
         Ok(Decision {
             outcome: Ok(onward),

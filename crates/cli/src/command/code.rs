@@ -12,6 +12,7 @@ use countersign_server::service::clock::Clock;
 use serde_json::json;
 use sha1::{Digest, Sha1};
 use sha2::{Sha256, Sha512};
+use zeroize::Zeroizing;
 
 use crate::installation::read_secret;
 use crate::out::{Failed, data, say};
@@ -127,7 +128,7 @@ impl Code {
         let pin_hash = match (&pin, suite.pin) {
             (Some(pin), Some(function)) => Some(hash(function, pin.as_bytes())),
             // The core says that the suite covers none.
-            (Some(_), None) => Some(Vec::new()),
+            (Some(_), None) => Some(Zeroizing::default()),
             (None, _) => None,
         };
         let session = match &self.challenge.session {
@@ -137,13 +138,14 @@ impl Code {
                 Some(bytes.ok_or_else(|| Failed::Usage("--session is hexadecimal".into()))?)
             }
         };
-        let now = || self.time.map_or_else(|| SystemClock.wall(), UnixSeconds);
+        // A time that is given is handed on, so that a suite which covers none refuses it.
+        let given = self.time.map(UnixSeconds);
         let input = Input {
             counter: self.counter,
             question: self.challenge.question.as_deref().unwrap_or_default(),
-            pin_hash: pin_hash.as_deref(),
+            pin_hash: pin_hash.as_ref().map(|hash| hash.as_slice()),
             session: session.as_deref(),
-            now: suite.time_step().map(|_| now()),
+            now: given.or_else(|| suite.time_step().map(|_| SystemClock.wall())),
         };
         let response = suite.respond(secret, &input);
         let response = response.map_err(|error| Failed::Usage(format!("--ocra {suite}: {error}")))?;
@@ -156,10 +158,10 @@ impl Code {
 }
 
 /// The hash that stands for a PIN (RFC 6287 §6.3).
-fn hash(function: Algorithm, pin: &[u8]) -> Vec<u8> {
-    match function {
+fn hash(function: Algorithm, pin: &[u8]) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(match function {
         Algorithm::Sha1 => Sha1::digest(pin).to_vec(),
         Algorithm::Sha256 => Sha256::digest(pin).to_vec(),
         Algorithm::Sha512 => Sha512::digest(pin).to_vec(),
-    }
+    })
 }

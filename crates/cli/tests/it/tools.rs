@@ -221,6 +221,11 @@ fn code_answers_a_challenge_of_any_suite() {
             &["--question", "1", "--pin-file", pin],
             "a PIN is given exactly",
         ),
+        (
+            "OCRA-1:HOTP-SHA256-8:QN08",
+            &["--question", "1", "--time", "5"],
+            "a time is given exactly",
+        ),
         ("OCRA-1:HOTP-SHA256-8:QN08", &[], "--question"),
         (
             "OCRA-1:HOTP-SHA256-8:QN08",

@@ -265,14 +265,23 @@ impl Service {
         self.refusals.count(act, reason, origin);
     }
 
-    /// Counts a denial that changed nothing, for the audit; one that did is in the audit already.
-    fn note_denied(&self, act: Act, denied: Option<&enrol::Denied>, origin: &Origin) {
-        let reason = match denied {
-            Some(enrol::Denied::Throttled { .. }) => Reason::Throttled,
-            Some(enrol::Denied::Malformed) => Reason::Malformed,
-            _ => return,
+    /// Hands in a change of one's own account, and counts a denial that changed nothing, for the audit; one that did
+    /// is in the audit already.
+    async fn submit_own<R, T>(&self, act: Act, rule: R, origin: &Origin) -> Result<R::Outcome, Failure>
+    where
+        R: Rule<Outcome = Result<T, enrol::Denied>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let outcome = self.submit(rule).await?;
+        let reason = match &outcome {
+            Err(enrol::Denied::Throttled { .. }) => Some(Reason::Throttled),
+            Err(enrol::Denied::Malformed) => Some(Reason::Malformed),
+            _ => None,
         };
-        self.note_refusal(act, reason, origin);
+        if let Some(reason) = reason {
+            self.note_refusal(act, reason, origin);
+        }
+        Ok(outcome)
     }
 
     /// First factor: asks what to check, hashes outside of every lock, and hands the result to the committer.
@@ -520,14 +529,11 @@ impl Service {
         code: &str,
         origin: &Origin,
     ) -> Result<Granted<enrol::Enrolment>, Failure> {
-        let outcome = self
-            .submit(enrol::Begin {
-                asker: asker(live, code, origin),
-                label: label.to_owned(),
-            })
-            .await?;
-        self.note_denied(Act::FactorAdd, outcome.as_ref().err(), origin);
-        Ok(outcome)
+        let rule = enrol::Begin {
+            asker: asker(live, code, origin),
+            label: label.to_owned(),
+        };
+        self.submit_own(Act::FactorAdd, rule, origin).await
     }
 
     /// Confirms the pending factor by a code of it.
@@ -540,13 +546,10 @@ impl Service {
         code: &str,
         origin: &Origin,
     ) -> Result<Result<countersign_auth::command::SignedIn, enrol::Denied>, Failure> {
-        let outcome = self
-            .submit(enrol::Confirm {
-                asker: asker(live, code, origin),
-            })
-            .await?;
-        self.note_denied(Act::FactorConfirm, outcome.as_ref().err(), origin);
-        Ok(outcome)
+        let rule = enrol::Confirm {
+            asker: asker(live, code, origin),
+        };
+        self.submit_own(Act::FactorConfirm, rule, origin).await
     }
 
     /// Removes a factor.
@@ -560,14 +563,11 @@ impl Service {
         code: &str,
         origin: &Origin,
     ) -> Result<Granted<()>, Failure> {
-        let outcome = self
-            .submit(enrol::Remove {
-                asker: asker(live, code, origin),
-                factor: factor.to_owned(),
-            })
-            .await?;
-        self.note_denied(Act::FactorRemove, outcome.as_ref().err(), origin);
-        Ok(outcome)
+        let rule = enrol::Remove {
+            asker: asker(live, code, origin),
+            factor: factor.to_owned(),
+        };
+        self.submit_own(Act::FactorRemove, rule, origin).await
     }
 
     /// Replaces all backup codes.
@@ -580,13 +580,10 @@ impl Service {
         code: &str,
         origin: &Origin,
     ) -> Result<Granted<Vec<Zeroizing<String>>>, Failure> {
-        let outcome = self
-            .submit(enrol::ReplaceBackupCodes {
-                asker: asker(live, code, origin),
-            })
-            .await?;
-        self.note_denied(Act::BackupCodesReplace, outcome.as_ref().err(), origin);
-        Ok(outcome)
+        let rule = enrol::ReplaceBackupCodes {
+            asker: asker(live, code, origin),
+        };
+        self.submit_own(Act::BackupCodesReplace, rule, origin).await
     }
 
     /// Sets a new password from within a session.
