@@ -33,7 +33,8 @@ usage: cargo xtask COMMAND
       --install   fetch what a check needs: Debian packages, Python and npm modules
       --strict    a check that cannot run is a failure (CI=true means --install --strict)
   tidy                                           check the shape of the tree
-  soak [NAME] [--seed N] [--seconds N]           run the long checks, write docs/measurements/NAME.json
+  soak [NAME] [--seed N] [--count N]             run the long checks, write docs/measurements/NAME.json
+      --count     how many executions, kills, cuts; an interrupted check goes on where it was
   bench                                          measure beside the peers, write docs/measurements/bench.json
 ";
 

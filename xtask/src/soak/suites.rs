@@ -1,0 +1,248 @@
+//! The long checks that are tests of ours, run at length and a portion at a time.
+//!
+//! Knows which tests, the variable that sets their size, and the words in which they tell what they did. Must never
+//! know how they do it.
+
+use super::progress::Progress;
+use super::{Fault, Numbers, Options};
+use crate::Workshop;
+use crate::process::Task;
+use crate::tally::Tally;
+
+/// Everything that the product is made of: what a check of the whole depends upon.
+const PRODUCT: &[&str] = &["crates", "Cargo.toml", "Cargo.lock"];
+
+/// Compares with oathtool, one seed after another, until enough cases agreed.
+pub(super) fn oathtool(workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {
+    if Task::new("oathtool", &["--version"]).ask(workshop).is_err() {
+        return Err(Fault::Skipped(
+            "needs oathtool (Debian package oathtool)".to_owned(),
+        ));
+    }
+    Suite {
+        package: "countersign-testkit",
+        test: "outside_oathtool",
+        arguments: &["--release"],
+        filters: &["--ignored"],
+        told: &["cases"],
+        size: Some(Size {
+            of: "cases",
+            whole: 1_000_000,
+            portion: None,
+        }),
+        ..Suite::named("oathtool", "oathtool")
+    }
+    .run(workshop, options)
+}
+
+/// Races for one code, in memory, on the embedded store and between two committers.
+pub(super) fn races(workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {
+    Suite {
+        package: "countersign-server",
+        size: Some(Size {
+            of: "rounds",
+            whole: 500,
+            portion: Some(("COUNTERSIGN_RACE_ROUNDS", 500)),
+        }),
+        ..Suite::named("races", "conformance::")
+    }
+    .run(workshop, options)
+}
+
+/// Kills the real server under load, again and again, and compares with what it had acknowledged.
+pub(super) fn kills(workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {
+    Suite {
+        size: Some(Size {
+            of: "kills",
+            whole: 500,
+            portion: Some(("COUNTERSIGN_KILLS", 20)),
+        }),
+        told: &["kills", "sign_ins"],
+        ..Suite::named("kills", "kills::")
+    }
+    .run(workshop, options)
+}
+
+/// Changes the audit behind the server's back in every way there is, and sees each named.
+pub(super) fn tamperings(workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {
+    Suite {
+        size: Some(Size {
+            of: "tamperings",
+            whole: 1_000,
+            portion: Some(("COUNTERSIGN_TAMPERINGS", 1_000)),
+        }),
+        told: &["tamperings"],
+        ..Suite::named("tamperings", "audit::")
+    }
+    .run(workshop, options)
+}
+
+/// Sends nonsense to every route of the HTTP door.
+pub(super) fn bad_inputs(workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {
+    Suite {
+        size: Some(Size {
+            of: "requests",
+            whole: 100_000,
+            portion: Some(("COUNTERSIGN_BAD_INPUTS", 20_000)),
+        }),
+        told: &["requests"],
+        ..Suite::named("bad-inputs", "bad_input::nonsense")
+    }
+    .run(workshop, options)
+}
+
+/// Measures what a clock could tell a stranger, and what a flood of sign-ins leaves to others.
+pub(super) fn timing(workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {
+    Suite {
+        arguments: &["--release"],
+        filters: &["--ignored", "--test-threads=1"],
+        told: &[
+            "pairs",
+            "known_us",
+            "unknown_us",
+            "beside_requests",
+            "beside_p99_us",
+            "beside_max_us",
+            "alone_us",
+            "eight_us",
+        ],
+        ..Suite::named("timing", "timing::")
+    }
+    .run(workshop, options)
+}
+
+/// Tests that are run at a larger size, or only here, and tell numbers.
+struct Suite {
+    /// The check's name, under which its progress is kept.
+    check: &'static str,
+    package: &'static str,
+    test: &'static str,
+    arguments: &'static [&'static str],
+    filters: &'static [&'static str],
+    name: &'static str,
+    /// What is counted until there is enough of it; without a size the tests run once.
+    size: Option<Size>,
+    /// The words before which the tests print a number.
+    told: &'static [&'static str],
+}
+
+struct Size {
+    /// The word for what is counted. Where the tests do not tell it, it is what was asked for.
+    of: &'static str,
+    whole: u64,
+    /// The variable that asks for a size, and how much one run is asked for: what an interruption can lose.
+    /// Without it a run has a size of its own.
+    portion: Option<(&'static str, u64)>,
+}
+
+impl Suite {
+    /// Tests of the binary whose names begin so.
+    fn named(check: &'static str, name: &'static str) -> Self {
+        Self {
+            check,
+            package: "countersign",
+            test: "it",
+            arguments: &[],
+            filters: &[],
+            name,
+            size: None,
+            told: &[],
+        }
+    }
+
+    /// Runs portion after portion, each with a seed of its own, and adds up what they tell.
+    fn run(&self, workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {
+        let Some(size) = &self.size else {
+            return Ok(numbers(self.portion(workshop, options.seed, None)?));
+        };
+        let whole = options.count.unwrap_or(size.whole);
+        let mut progress = Progress::open(workshop, self.check, PRODUCT)?;
+        loop {
+            let left = whole.saturating_sub(progress.count(size.of));
+            if left == 0 {
+                break;
+            }
+            let seed = options.seed.wrapping_add(progress.count("portions"));
+            let asked = size.portion.map(|(variable, most)| (variable, left.min(most)));
+            let told = self.portion(workshop, seed, asked)?;
+            progress.add("portions", 1)?;
+            if !self.told.contains(&size.of) {
+                progress.add(size.of, asked.map_or(left, |(_, asked)| asked))?;
+            }
+            for (name, number) in told {
+                progress.add(name, number)?;
+            }
+            println!(
+                "{}: {} of {whole} {}",
+                self.check,
+                progress.count(size.of),
+                size.of
+            );
+        }
+        let numbers = numbers(progress.counts.clone());
+        progress.finish()?;
+        Ok(numbers)
+    }
+
+    /// Runs the tests once; what they told.
+    fn portion(
+        &self,
+        workshop: &Workshop,
+        seed: u64,
+        asked: Option<(&str, u64)>,
+    ) -> Result<Vec<(&'static str, u64)>, Fault> {
+        let head = ["test", "-p", self.package, "--test", self.test];
+        let tail = ["--", "--nocapture", self.name];
+        let arguments = [&head, self.arguments, &tail, self.filters].concat();
+        let mut task = Task::cargo(&arguments).with("COUNTERSIGN_SEED", &seed.to_string());
+        if let Some((variable, asked)) = asked {
+            task = task.with(variable, &asked.to_string());
+        }
+        let ended = task.run(workshop)?;
+        let tally = Tally::read(&ended.output, ended.is_success());
+        if tally.failed > 0 || tally.passed == 0 {
+            let reason = format!("under seed {seed}; the output says in which way");
+            return Err(Fault::Failed(reason));
+        }
+        let mut numbers = vec![("failures", 0)];
+        for word in self.told {
+            let number = number_before(&ended.output, word).ok_or("the check does not say what it did")?;
+            numbers.push((*word, number));
+        }
+        Ok(numbers)
+    }
+}
+
+fn numbers<N: ToString>(counts: impl IntoIterator<Item = (N, impl Into<serde_json::Value>)>) -> Numbers {
+    let named = counts.into_iter();
+    named
+        .map(|(name, count)| (name.to_string(), count.into()))
+        .collect()
+}
+
+/// The first number that stands right before a word, as in `100000 cases`.
+fn number_before(text: &str, word: &str) -> Option<u64> {
+    let words: Vec<&str> = text
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .collect();
+    words
+        .windows(2)
+        .filter(|two| two[1] == word)
+        .find_map(|two| two[0].replace('_', "").parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn number_is_read_before_its_word() {
+        assert_eq!(
+            number_before("seed 7: 100000 cases, 0 mismatches", "cases"),
+            Some(100_000)
+        );
+        assert_eq!(number_before("many cases", "cases"), None);
+        assert_eq!(number_before("test kills::lost ... 50 kills", "kills"), Some(50));
+        assert_eq!(number_before("", "cases"), None);
+    }
+}
