@@ -72,13 +72,12 @@ fn fuzz(target: &str, workshop: &Workshop, options: &Options) -> Result<u64, Fau
         let runs = format!("-runs={}", wanted - progress.count("executions"));
         let seed = options.seed.wrapping_add(progress.count("portions"));
         let seed = format!("-seed={}", (seed & u64::from(u32::MAX)).max(1));
-        // No sanitizer: safe Rust has nothing for it to find, and it halves the executions. Overflows panic.
+        // No sanitizer: safe Rust has nothing for it to find, and it halves the executions.
         let task = [
             "+nightly",
             "fuzz",
             "run",
             "--release",
-            "--debug-assertions",
             "--sanitizer=none",
             "--target-dir",
             &builds,

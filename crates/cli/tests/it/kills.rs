@@ -10,13 +10,13 @@ use crate::world::{Folder, PASSWORD, Person, Server, audit, countersign};
 
 /// After as many kills a fresh folder is begun: each costs five wrong passwords and a used backup code for each
 /// person, all from one network, which may have sixty failures over all names.
-const KILLS_PER_FOLDER: usize = 5;
+pub const KILLS_PER_FOLDER: usize = 5;
 
 /// What one person was told before the server was gone.
 #[derive(Default)]
-struct Told {
+pub struct Told {
     /// Codes that opened a session.
-    used: Vec<String>,
+    pub used: Vec<String>,
     /// Sessions that are open.
     open: Vec<String>,
     /// Sessions that were signed out.
@@ -73,13 +73,19 @@ fn load(url: &str, person: &Person, acknowledged: &Sender<()>) -> Told {
     told
 }
 
-fn five_wrong_guesses(url: &str, name: &str) -> bool {
+pub fn five_wrong_guesses(url: &str, name: &str) -> bool {
     let guess = json!({ "username": name, "password": "guess" });
     (0..5).all(|_| matches!(post(url, "/api/auth/login", None, &guess), Some((401, _))))
 }
 
-/// Kills a server under the hands of people who sign in and out; what each of them was told.
-fn kill_under_load(server: Server, people: &[Person], wanted: usize) -> Vec<Told> {
+/// Ends a server under the hands of people who sign in and out, once so many sign-ins were acknowledged; what each
+/// of them was told.
+pub fn end_under_load(
+    server: Server,
+    people: &[Person],
+    wanted: usize,
+    end: impl FnOnce(Server),
+) -> Vec<Told> {
     let (acknowledged, told_so) = channel();
     let url = server.url.clone();
     std::thread::scope(|scope| {
@@ -92,7 +98,7 @@ fn kill_under_load(server: Server, people: &[Person], wanted: usize) -> Vec<Told
             .collect();
         drop(acknowledged);
         told_so.iter().take(wanted).for_each(drop);
-        server.kill();
+        end(server);
         loads
             .into_iter()
             .map(|load| load.join().expect("no load panics"))
@@ -101,7 +107,7 @@ fn kill_under_load(server: Server, people: &[Person], wanted: usize) -> Vec<Told
 }
 
 /// The chain is whole and holds at least as many sign-ins as were acknowledged.
-fn assert_audit_holds(data: &Path, signed_in: usize, round: usize) {
+pub fn assert_audit_holds(data: &Path, signed_in: usize, round: usize) {
     let ended = countersign(&["audit", "verify", "--data", data.to_str().expect("UTF-8")], "");
     assert_eq!(ended.code, 0, "round {round}: {}", ended.stderr);
     let is_sign_in = |entry: &&Value| entry["act"] == json!("sign_in") && entry["result"] == json!("success");
@@ -112,7 +118,7 @@ fn assert_audit_holds(data: &Path, signed_in: usize, round: usize) {
     );
 }
 
-fn assert_holds(server: &Server, person: &Person, told: &Told, round: usize) {
+pub fn assert_holds(server: &Server, person: &Person, told: &Told, round: usize) {
     let dashboard = |session: &String| server.get("/api/dashboard", session).0;
     for session in &told.open {
         assert_eq!(dashboard(session), 200, "round {round}: a session is lost");
@@ -142,7 +148,7 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed_under_load() {
         let server = Server::start(&data);
         let ghost = format!("ghost-{round}");
         assert!(five_wrong_guesses(&server.url, &ghost), "round {round}");
-        let told = kill_under_load(server, &people, 5 + round % 7);
+        let told = end_under_load(server, &people, 5 + round % 7, |server| drop(server.kill()));
         let count = told.iter().map(|told| told.used.len()).sum::<usize>();
         (signed_in, all) = (signed_in + count, all + count);
         assert_audit_holds(&data, signed_in, round);

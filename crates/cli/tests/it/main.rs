@@ -13,6 +13,7 @@ mod nodes;
 mod nonsense;
 mod outside;
 mod pages;
+mod power;
 mod races;
 mod settings;
 mod sign_in;
@@ -20,4 +21,5 @@ mod terminal;
 #[cfg(not(debug_assertions))]
 mod timing;
 mod tools;
+mod volume;
 mod world;
