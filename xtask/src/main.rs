@@ -35,6 +35,7 @@ usage: cargo xtask COMMAND
   tidy                                           check the shape of the tree
   soak [NAME] [--seed N] [--count N]             run the long checks, write docs/measurements/NAME.json
       --count     how many executions, kills, cuts; an interrupted check goes on where it was
+  soak --report                                  make docs/measurements/index.html of all measurements
   bench                                          measure beside the peers, write docs/measurements/bench.json
 ";
 
@@ -71,6 +72,7 @@ fn main() -> ExitCode {
             runner::Options::parse(options).and_then(|options| runner::run(&workshop, &options))
         }
         ["tidy"] => tidy(&workshop),
+        ["soak", "--report"] => soak::report::write(&workshop).map(|path| println!("wrote {path}")),
         ["soak", options @ ..] => {
             soak::Options::parse(options).and_then(|options| soak::run(&workshop, &options))
         }

@@ -1,6 +1,6 @@
 //! What a check needs beside Rust, whether it is here, and how it is fetched.
 //!
-//! Knows Debian's packages, Python's and npm's installers. Must never know which check asks.
+//! Knows Debian's packages, Python's and npm's installers, and what only the machine can give. Must never know which check asks.
 
 use std::cell::OnceCell;
 
@@ -25,15 +25,26 @@ pub(crate) enum Need {
         folder: &'static str,
         module: &'static str,
     },
+    /// Root, loop devices and the file systems to put on them; a machine has these or not.
+    Mounts,
 }
 
+const MOUNTS: &str = "[ \"$(id -u)\" = 0 ] && losetup --find && grep -qw xfs /proc/filesystems && \
+    unshare --mount mount -t tmpfs none /mnt";
+
 impl Need {
+    /// Whether it can be fetched where it is missing.
+    pub(crate) fn is_fetched(self) -> bool {
+        self != Self::Mounts
+    }
+
     /// The thing's name as the summary shows it.
     pub(crate) fn name(self) -> String {
         match self {
             Self::Program { program, package } => format!("{program} (Debian package {package})"),
             Self::Python { module, package } => format!("Python module {module} (pip package {package})"),
             Self::Npm { folder, .. } => format!("npm packages of {folder}"),
+            Self::Mounts => "a machine where we are root and may mount files".to_owned(),
         }
     }
 
@@ -50,6 +61,8 @@ impl Need {
             }
             Self::Program { program, .. } => Task::new("sh", &["-c", "command -v \"$0\"", program]),
             Self::Python { module, .. } => Task::new("python3", &["-c", &format!("import {module}")]),
+            // In a namespace of its own, where nothing stays mounted.
+            Self::Mounts => Task::new("sh", &["-c", MOUNTS]),
         };
         question.ask(workshop).is_ok_and(|answer| answer.is_success())
     }
@@ -66,6 +79,7 @@ impl Installer {
         match need {
             Need::Program { package, .. } => self.debian(package, workshop),
             Need::Python { package, .. } => self.python(package, workshop),
+            Need::Mounts => Err("no package brings it".to_owned()),
             Need::Npm { folder, .. } => {
                 Task::new("npm", &["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
                     .inside(workshop.root.join(folder))

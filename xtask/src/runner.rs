@@ -71,6 +71,8 @@ enum Outcome {
     Broke(String),
     /// It was not run, for this reason.
     Skipped(String),
+    /// It was not run, for what no installation could change.
+    Impossible(String),
 }
 
 /// Runs the checks and prints the summary; an empty error says that something failed.
@@ -97,6 +99,9 @@ fn outcome(step: &Step, workshop: &Workshop, options: &Options, installer: &Inst
     for need in step.needs {
         if need.is_met(workshop) {
             continue;
+        }
+        if !need.is_fetched() {
+            return Outcome::Impossible(format!("needs {}", need.name()));
         }
         if !options.install {
             return Outcome::Skipped(format!("needs {}; --install fetches it", need.name()));
@@ -143,6 +148,11 @@ fn summary(lines: &[Line], strict: bool) -> (String, bool) {
                 total.failed += 1;
                 say(&mut reasons, &format!("failed {}: {reason}", line.name));
                 "FAILED".to_owned()
+            }
+            Outcome::Impossible(reason) => {
+                skipped += 1;
+                say(&mut reasons, &format!("skipped {}: {reason}", line.name));
+                "skipped".to_owned()
             }
             Outcome::Skipped(reason) => {
                 total.failed += u64::from(strict);
@@ -234,6 +244,17 @@ mod tests {
         assert_eq!(
             (last_line(&text), success),
             ("0 passed, 1 failed, 0 skipped", false)
+        );
+    }
+
+    #[test]
+    fn what_the_machine_cannot_do_is_named_and_fails_no_run() {
+        let lines = [line("cuts", Outcome::Impossible("needs root".to_owned()))];
+        let (text, success) = summary(&lines, true);
+        assert!(text.contains("skipped cuts: needs root"));
+        assert_eq!(
+            (last_line(&text), success),
+            ("0 passed, 0 failed, 1 skipped", true)
         );
     }
 

@@ -63,7 +63,7 @@ fn cargo(arguments: &[&str], workshop: &Workshop) -> Result<Tally, String> {
     Ok(Tally::read(&ended.output, ended.is_success()))
 }
 
-const OATHTOOL: Need = Need::Program {
+pub(crate) const OATHTOOL: Need = Need::Program {
     program: "oathtool",
     package: "oathtool",
 };
@@ -77,9 +77,17 @@ const PYOTP: Need = Need::Python {
 };
 
 /// The part of Debian's server packages that stands on the search path; it comes with the server.
-const POSTGRESQL: Need = Need::Program {
+pub(crate) const POSTGRESQL: Need = Need::Program {
     program: "pg_createcluster",
     package: "postgresql",
+};
+pub(crate) const XFS: Need = Need::Program {
+    program: "xfs_io",
+    package: "xfsprogs",
+};
+pub(crate) const FAKETIME: Need = Need::Program {
+    program: "faketime",
+    package: "faketime",
 };
 const SCHEMATHESIS: Need = Need::Python {
     module: "schemathesis",
@@ -180,6 +188,24 @@ pub(crate) const STEPS: &[Step] = &[
         name: "postgresql",
         needs: &[POSTGRESQL],
         action: Action::Ignored(&["countersign-server", "countersign"], "postgresql"),
+        runs_ignored: true,
+    },
+    Step {
+        name: "power-cuts",
+        needs: &[Need::Mounts, XFS],
+        action: Action::Ignored(&["countersign"], "power_cut"),
+        runs_ignored: true,
+    },
+    Step {
+        name: "disk-full",
+        needs: &[Need::Mounts, POSTGRESQL],
+        action: Action::Ignored(&["countersign"], "disk_full"),
+        runs_ignored: true,
+    },
+    Step {
+        name: "clock-steps",
+        needs: &[FAKETIME],
+        action: Action::Ignored(&["countersign"], "clock_steps"),
         runs_ignored: true,
     },
     Step {

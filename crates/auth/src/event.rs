@@ -120,6 +120,7 @@ pub enum Act {
     KeyForget,
     ClockAccept,
     BackupMake,
+    StoreReturn,
 }
 
 /// Why something was refused, inwardly. Outwardly most of these are one answer.

@@ -39,7 +39,7 @@ impl Room {
         match (self, other) {
             (Room::Open, room) | (room, Room::Open) => room,
             (Room::Closed { retry_after_s: a }, Room::Closed { retry_after_s: b }) => Room::Closed {
-                retry_after_s: if a > b { a } else { b },
+                retry_after_s: a.max(b),
             },
         }
     }

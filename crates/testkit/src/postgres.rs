@@ -75,7 +75,30 @@ impl Cluster {
     pub fn database(&self, name: &str) -> String {
         let socket = text(&self.folder);
         self.run("createdb", &["-h", socket, "-U", "countersign", name]);
-        format!("postgresql:///{name}?host={socket}&user=countersign")
+        self.address(name)
+    }
+
+    /// The same, kept in a folder of its own: on another file system, say.
+    pub fn database_in(&self, name: &str, folder: &Path) -> String {
+        if is_root() {
+            let given = Command::new("chown").arg("postgres").arg(folder).status();
+            assert!(given.expect("chown runs").success());
+        }
+        let socket = text(&self.folder);
+        let make = format!("CREATE TABLESPACE {name} LOCATION '{}'", text(folder));
+        self.run(
+            "psql",
+            &["-q", "-h", socket, "-U", "countersign", "-c", &make, "postgres"],
+        );
+        self.run("createdb", &["-h", socket, "-U", "countersign", "-D", name, name]);
+        self.address(name)
+    }
+
+    fn address(&self, name: &str) -> String {
+        format!(
+            "postgresql:///{name}?host={}&user=countersign",
+            text(&self.folder)
+        )
     }
 
     /// Writes a file that the server alone may read.

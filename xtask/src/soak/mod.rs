@@ -4,7 +4,9 @@
 //! length, then the file of the check you mean; `process` says how programs are run.
 
 mod fuzz;
+mod mutation;
 mod progress;
+pub(crate) mod report;
 mod suites;
 
 use std::collections::BTreeMap;
@@ -59,6 +61,10 @@ const SOAKS: &[Soak] = &[
     soak("bad-inputs", suites::bad_inputs),
     soak("tamperings", suites::tamperings),
     soak("timing", suites::timing),
+    soak("power-cuts", suites::power_cuts),
+    soak("disk-full", suites::disk_full),
+    soak("clock-steps", suites::clock_steps),
+    soak("mutation", mutation::run),
 ];
 
 const fn soak(name: &'static str, run: fn(&Workshop, &Options) -> Result<Numbers, Fault>) -> Soak {
@@ -158,9 +164,10 @@ pub(crate) fn write(
     let path = folder.join(format!("{name}.json"));
     let text = format!("{measurement:#}\n");
     let written = fs::create_dir_all(&folder).and_then(|()| fs::write(&path, text));
-    written
-        .map(|()| path.display().to_string())
-        .map_err(|error| format!("{}: {error}", path.display()))
+    written.map_err(|error| format!("{}: {error}", path.display()))?;
+    // The page is made of the files, so it follows them.
+    report::write(workshop)?;
+    Ok(path.display().to_string())
 }
 
 fn processor() -> String {

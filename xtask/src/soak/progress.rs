@@ -48,9 +48,14 @@ impl Progress {
         self.counts.get(name).copied().unwrap_or_default()
     }
 
-    /// Adds to a count and keeps all of them. A file half written would be none, so the old one is replaced whole.
+    /// Adds to a count and keeps all of them.
     pub(crate) fn add(&mut self, name: &str, more: u64) -> Result<(), String> {
-        *self.counts.entry(name.to_owned()).or_default() += more;
+        self.set(name, self.count(name) + more)
+    }
+
+    /// Keeps another number under this name. A file half written would be none, so the old one is replaced whole.
+    pub(crate) fn set(&mut self, name: &str, number: u64) -> Result<(), String> {
+        self.counts.insert(name.to_owned(), number);
         let text = json!({ "sources": self.digest, "counts": self.counts }).to_string();
         let beside = self.path.with_extension("new");
         fs::write(&beside, text)

@@ -5,21 +5,18 @@
 
 use super::progress::Progress;
 use super::{Fault, Numbers, Options};
-use crate::Workshop;
+use crate::needs::Need;
 use crate::process::Task;
 use crate::tally::Tally;
+use crate::{Workshop, steps};
 
 /// Everything that the product is made of: what a check of the whole depends upon.
 const PRODUCT: &[&str] = &["crates", "Cargo.toml", "Cargo.lock"];
 
 /// Compares with oathtool, one seed after another, until enough cases agreed.
 pub(super) fn oathtool(workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {
-    if Task::new("oathtool", &["--version"]).ask(workshop).is_err() {
-        return Err(Fault::Skipped(
-            "needs oathtool (Debian package oathtool)".to_owned(),
-        ));
-    }
     Suite {
+        needs: &[steps::OATHTOOL],
         package: "countersign-testkit",
         test: "outside_oathtool",
         arguments: &["--release"],
@@ -59,6 +56,44 @@ pub(super) fn kills(workshop: &Workshop, options: &Options) -> Result<Numbers, F
         }),
         told: &["kills", "sign_ins"],
         ..Suite::named("kills", "kills::")
+    }
+    .run(workshop, options)
+}
+
+/// Takes the power from under the real server's file system, again and again, and compares likewise.
+pub(super) fn power_cuts(workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {
+    Suite {
+        needs: &[Need::Mounts, steps::XFS],
+        filters: &["--ignored"],
+        size: Some(Size {
+            of: "cuts",
+            whole: 200,
+            portion: Some(("COUNTERSIGN_POWER_CUTS", 20)),
+        }),
+        told: &["cuts", "sign_ins"],
+        ..Suite::named("power-cuts", "power_cut")
+    }
+    .run(workshop, options)
+}
+
+/// Fills the disk under a server, on both stores, and makes room again.
+pub(super) fn disk_full(workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {
+    Suite {
+        needs: &[Need::Mounts, steps::POSTGRESQL],
+        filters: &["--ignored", "--test-threads=1"],
+        told: &["stores", "sign_ins", "unavailable"],
+        ..Suite::named("disk-full", "disk_full")
+    }
+    .run(workshop, options)
+}
+
+/// Sets the clock under a running server, and before it starts.
+pub(super) fn clock_steps(workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {
+    Suite {
+        needs: &[steps::FAKETIME],
+        filters: &["--ignored"],
+        told: &["clock_steps"],
+        ..Suite::named("clock-steps", "clock_steps")
     }
     .run(workshop, options)
 }
@@ -115,6 +150,7 @@ pub(super) fn timing(workshop: &Workshop, options: &Options) -> Result<Numbers, 
 struct Suite {
     /// The check's name, under which its progress is kept.
     check: &'static str,
+    needs: &'static [Need],
     package: &'static str,
     test: &'static str,
     arguments: &'static [&'static str],
@@ -140,6 +176,7 @@ impl Suite {
     fn named(check: &'static str, name: &'static str) -> Self {
         Self {
             check,
+            needs: &[],
             package: "countersign",
             test: "it",
             arguments: &[],
@@ -152,6 +189,9 @@ impl Suite {
 
     /// Runs portion after portion, each with a seed of its own, and adds up what they tell.
     fn run(&self, workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {
+        if let Some(need) = self.needs.iter().find(|need| !need.is_met(workshop)) {
+            return Err(Fault::Skipped(format!("needs {}", need.name())));
+        }
         let Some(size) = &self.size else {
             return Ok(numbers(self.portion(workshop, options.seed, None)?));
         };
@@ -220,7 +260,7 @@ fn numbers<N: ToString>(counts: impl IntoIterator<Item = (N, impl Into<serde_jso
         .collect()
 }
 
-/// The first number that stands right before a word, as in `100000 cases`.
+/// The sum of the numbers that stand right before a word, as in `100000 cases`; none where there is none.
 fn number_before(text: &str, word: &str) -> Option<u64> {
     let words: Vec<&str> = text
         .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
@@ -228,7 +268,8 @@ fn number_before(text: &str, word: &str) -> Option<u64> {
     words
         .windows(2)
         .filter(|two| two[1] == word)
-        .find_map(|two| two[0].replace('_', "").parse().ok())
+        .filter_map(|two| two[0].replace('_', "").parse::<u64>().ok())
+        .reduce(u64::saturating_add)
 }
 
 #[cfg(test)]
@@ -244,5 +285,6 @@ mod tests {
         assert_eq!(number_before("many cases", "cases"), None);
         assert_eq!(number_before("test kills::lost ... 50 kills", "kills"), Some(50));
         assert_eq!(number_before("", "cases"), None);
+        assert_eq!(number_before("1 stores\n1 stores, 9 cases", "stores"), Some(2));
     }
 }

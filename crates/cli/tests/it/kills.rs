@@ -24,7 +24,7 @@ pub struct Told {
 }
 
 /// A request that may meet its server's end; none when there was no answer.
-fn post(url: &str, path: &str, token: Option<&str>, body: &Value) -> Option<(u16, Value)> {
+pub fn post(url: &str, path: &str, token: Option<&str>, body: &Value) -> Option<(u16, Value)> {
     let config = ureq::Agent::config_builder().http_status_as_error(false);
     let agent: ureq::Agent = config
         .timeout_global(Some(Duration::from_secs(20)))

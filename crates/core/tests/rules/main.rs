@@ -4,6 +4,7 @@
 //! anything. Read `vectors` first, then one module for each family of rules.
 
 mod acceptance;
+mod codes;
 mod corpus;
 mod encodings;
 mod generation;

@@ -3,18 +3,21 @@
 //!
 //! Knows: load → decide → commit → reveal, and what to do when another node won. Must never know: what any
 //! rule is about. Rules of one batch see each other's changes, so nothing is lost within a node; only another
-//! node's commit makes a loser, which is decided again.
+//! node's commit makes a loser, which is decided again. What changes nothing is committed all the same when nothing
+//! has shown lately that the store takes changes, so that whoever asks whether it does gets a true answer.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 
+use countersign_auth::event::{Act, Door, Ending, Event, Origin};
 use countersign_auth::policy::Policy;
 use countersign_auth::record::Key;
 use countersign_auth::rule::{Change, Entropy, Fault, Rule, World};
 use countersign_auth::seal::KeyRing;
 use countersign_auth::snapshot::Snapshot;
+use countersign_core::time::UnixSeconds;
 use tokio::sync::oneshot;
 
 use super::audit::{self, Head};
@@ -25,6 +28,8 @@ use crate::store::{BATCH_MAX, Batch, Fate, Part, Store, StoreError};
 const QUEUE_MAX: usize = 1024;
 /// How often a rule is decided again after another node won.
 const TRIES_MAX: usize = 8;
+/// Seconds for which a commit shows that the store takes changes.
+const SHOWN_S: u64 = 10;
 /// How often a rule may name further keys before it is taken to be broken.
 const READ_ROUNDS_MAX: usize = 8;
 
@@ -185,11 +190,26 @@ struct Loop {
     desk: Desk,
     /// End of this node's chain as last committed; none when it must be read again.
     head: Option<Head>,
+    standing: Standing,
+}
+
+/// What the last commit showed of the store.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Unknown,
+    /// It took changes at that time.
+    Takes(UnixSeconds),
+    /// It did not take them.
+    Failed,
 }
 
 impl Loop {
     fn new(desk: Desk) -> Loop {
-        Loop { desk, head: None }
+        Loop {
+            desk,
+            head: None,
+            standing: Standing::Unknown,
+        }
     }
 
     fn run(mut self, waiting: &Receiver<Box<dyn Job>>) {
@@ -210,7 +230,7 @@ impl Loop {
     fn round(&mut self, mut jobs: Vec<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
         let now = match self.desk.clock.now() {
             Ok(now) => now,
-            Err(doubt) => return reveal_all(jobs, &Failure::Clock(doubt)),
+            Err(doubt) => return reveal_all(jobs, Some(&Failure::Clock(doubt))),
         };
         let keys = self
             .desk
@@ -231,7 +251,7 @@ impl Loop {
             jobs.iter().flat_map(|job| job.reads(seen, world)).collect()
         };
         if let Err(failure) = read_closure(&mut snapshot, |seen| every(seen, &world, &jobs), store) {
-            return reveal_all(jobs, &failure);
+            return reveal_all(jobs, Some(&failure));
         }
         let mut decided: Vec<Box<dyn Job>> = Vec::with_capacity(jobs.len());
         let mut parts = Vec::with_capacity(jobs.len());
@@ -245,6 +265,9 @@ impl Loop {
             }
         }
         let batch = Batch { parts, now };
+        if batch.parts.iter().all(|part| part.changes.is_empty()) {
+            return self.reveal_unchanged(decided, now, &keys);
+        }
         match self.commit(&batch, &keys) {
             Ok(fates) => {
                 batch
@@ -252,14 +275,32 @@ impl Loop {
                     .for_each(|change| (self.desk.committed)(change));
                 settle(decided, &fates)
             }
-            Err(error) => reveal_all(decided, &Failure::Store(error)),
+            Err(error) => reveal_all(decided, Some(&Failure::Store(error))),
+        }
+    }
+
+    /// Answers those that changed nothing, once the store has shown that it takes changes.
+    fn reveal_unchanged(
+        &mut self,
+        decided: Vec<Box<dyn Job>>,
+        now: UnixSeconds,
+        keys: &KeyRing,
+    ) -> Vec<Box<dyn Job>> {
+        let parts = match self.standing {
+            Standing::Takes(at) if now.since(at) < SHOWN_S => {
+                return reveal_all(decided, None);
+            }
+            // A full store may still take what changes nothing, so that it has to take something.
+            Standing::Failed => vec![store_returned()],
+            _ => Vec::new(),
+        };
+        match self.commit(&Batch { parts, now }, keys) {
+            Ok(_) => reveal_all(decided, None),
+            Err(error) => reveal_all(decided, Some(&Failure::Store(error))),
         }
     }
 
     fn commit(&mut self, batch: &Batch, keys: &KeyRing) -> Result<Vec<Fate>, StoreError> {
-        if batch.parts.iter().all(|part| part.changes.is_empty()) {
-            return Ok(vec![Fate::Committed; batch.parts.len()]);
-        }
         let before = match self.head {
             Some(head) => head,
             None => head_of(&*self.desk.store, &self.desk.node)?,
@@ -271,10 +312,33 @@ impl Loop {
             audit::extend(&mut after, node, batch.now, events, keys)
         });
         self.head = fates.is_ok().then_some(after);
-        if let Err(error) = &fates {
-            tracing::error!(%error, "commit failed");
-        }
+        self.standing = match &fates {
+            Ok(_) => Standing::Takes(batch.now),
+            Err(error) => {
+                tracing::error!(%error, "commit failed");
+                Standing::Failed
+            }
+        };
         fates
+    }
+}
+
+/// An entry that only a store that works again takes.
+fn store_returned() -> Part {
+    let origin = Origin {
+        door: Door::Server,
+        network: String::new(),
+        browser: None,
+        agent: String::new(),
+        request: String::new(),
+    };
+    Part {
+        reads: Vec::new(),
+        changes: vec![Change::Audit(Event::plain(
+            Act::StoreReturn,
+            Ending::Success,
+            &origin,
+        ))],
     }
 }
 
@@ -339,7 +403,7 @@ fn settle(decided: Vec<Box<dyn Job>>, fates: &[Fate]) -> Vec<Box<dyn Job>> {
     lost
 }
 
-fn reveal_all(jobs: Vec<Box<dyn Job>>, failure: &Failure) -> Vec<Box<dyn Job>> {
-    jobs.into_iter().for_each(|job| job.reveal(Some(failure.clone())));
+fn reveal_all(jobs: Vec<Box<dyn Job>>, failure: Option<&Failure>) -> Vec<Box<dyn Job>> {
+    jobs.into_iter().for_each(|job| job.reveal(failure.cloned()));
     Vec::new()
 }

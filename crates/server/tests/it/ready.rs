@@ -11,6 +11,8 @@ use countersign_auth::snapshot::Snapshot;
 use countersign_server::door::http;
 use countersign_server::service::clock::ClockDoubt;
 use countersign_server::service::{Failure, Service};
+use countersign_server::store::Store;
+use countersign_server::store::faulty::{Fault as Place, Faulty};
 use countersign_server::store::memory::Memory;
 use tower::ServiceExt;
 
@@ -69,4 +71,33 @@ async fn committer_that_hangs_is_not_ready_until_it_goes_on() {
     // The committer's thread is none that a paused clock waits for.
     tokio::time::resume();
     assert_eq!(service.ready().await, Ok(()));
+}
+
+#[tokio::test]
+async fn store_that_takes_no_change_is_not_ready_until_it_takes_one() {
+    let hands = Hands::new();
+    let memory: Arc<dyn Store> = Arc::new(Memory::default());
+    let store = Arc::new(Faulty::new(memory.clone()));
+    let service = Arc::new(service(store.clone(), &hands));
+    assert_eq!(service.ready().await, Ok(()));
+    // What was shown a moment ago is not asked again.
+    store.fail_next(Place::BeforeCommit);
+    assert_eq!(service.ready().await, Ok(()));
+    hands.pass(10);
+    let is_store = |answer| matches!(answer, Err(Failure::Store(_)));
+    assert!(
+        is_store(service.ready().await),
+        "a store that was not asked for ten seconds is asked"
+    );
+    store.fail_next(Place::BeforeCommit);
+    assert!(
+        is_store(service.ready().await),
+        "one that failed is asked at once"
+    );
+    assert_eq!(status(&service, "/readyz").await, StatusCode::OK);
+    let heads = memory.audit_heads().expect("memory answers");
+    assert!(
+        heads.iter().any(|head| head.body.contains("store_return")),
+        "that it works again is in the audit: {heads:?}"
+    );
 }
