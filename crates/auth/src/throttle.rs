@@ -173,8 +173,12 @@ impl Slots {
         match scope {
             Scope::Pair => self.pair,
             Scope::Source => self.source,
-            Scope::Strangers(class) => numbered(1 + class as u64),
-            Scope::Lifetime(class) => numbered(4 + class as u64),
+            Scope::Strangers(Class::Password) => numbered(1),
+            Scope::Strangers(Class::Otp) => numbered(2),
+            Scope::Strangers(Class::Backup) => numbered(3),
+            Scope::Lifetime(Class::Password) => numbered(4),
+            Scope::Lifetime(Class::Otp) => numbered(5),
+            Scope::Lifetime(Class::Backup) => numbered(6),
         }
     }
 }

@@ -114,7 +114,9 @@ fn draw(entropy: &mut dyn Entropy) -> Zeroizing<String> {
     entropy.fill(&mut *bytes);
     let mut text = Zeroizing::new(String::with_capacity(CODE_CHARS + 5));
     for (group, five) in bytes.chunks(5).enumerate() {
-        let bits = five.iter().fold(0u64, |bits, byte| bits << 8 | u64::from(*byte));
+        let bits = five
+            .iter()
+            .fold(0u64, |bits, byte| (bits << 8) + u64::from(*byte));
         for at in 0..8 {
             if at % 4 == 0 && (group, at) != (0, 0) {
                 text.push('-');

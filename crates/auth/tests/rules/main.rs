@@ -2,7 +2,10 @@
 
 mod bounds;
 mod budgets;
+mod challenges;
+mod credentials;
 mod enrolment;
+mod numbers;
 mod recovery;
 mod sign_in;
 mod standing;
