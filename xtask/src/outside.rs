@@ -29,6 +29,22 @@ pub(crate) fn python_client(workshop: &Workshop) -> Result<Tally, String> {
     Ok(Tally::read(&ended.output, ended.is_success()))
 }
 
+/// How many times the inputs of a plain run: some ten seconds a target. Inputs are counted and not seconds, so that a
+/// seed means the same everywhere.
+const FUZZ_TIMES: &str = "50";
+
+/// Every fuzz target as plain code over its committed corpus; coverage guides none of them, as in `soak fuzz`.
+pub(crate) fn fuzz(workshop: &Workshop) -> Result<Tally, String> {
+    let run = |package, test| {
+        let ended = Task::cargo(&["test", "-p", package, "--test", test, "--", "chance_"])
+            .with("COUNTERSIGN_FUZZ_TIMES", FUZZ_TIMES)
+            .run(workshop)?;
+        Ok(Tally::read(&ended.output, ended.is_success()))
+    };
+    let both = [run("countersign-core", "rules"), run("countersign-server", "it")];
+    both.into_iter().sum()
+}
+
 /// Builds the binary and says where it is.
 fn built(workshop: &Workshop) -> Result<String, String> {
     Task::cargo(&["build", "-p", "countersign"])

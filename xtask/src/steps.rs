@@ -190,6 +190,7 @@ pub(crate) const STEPS: &[Step] = &[
         action: Action::Ignored(&["countersign-server", "countersign"], "postgresql"),
         runs_ignored: true,
     },
+    plain("fuzz", Action::Own(outside::fuzz)),
     Step {
         name: "power-cuts",
         needs: &[Need::Mounts, XFS],

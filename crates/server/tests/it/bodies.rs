@@ -44,5 +44,5 @@ fn corpus_of_bodies_is_taken_or_refused_without_repeating_it() {
 
 #[test]
 fn chance_finds_no_body_that_is_repeated() {
-    BODIES.run_chance(20_000);
+    BODIES.run_chance(40_000);
 }
