@@ -1,6 +1,7 @@
 //! What a check needs beside Rust, whether it is here, and how it is fetched.
 //!
-//! Knows Debian's packages, Python's and npm's installers, and what only the machine can give. Must never know which check asks.
+//! Knows Debian's packages, Python's and npm's installers, and what only the machine can give. Must never know which
+//! check asks.
 
 use std::cell::OnceCell;
 

@@ -60,8 +60,12 @@ fn works(server: &Server, person: &Person, code: &str) -> bool {
     }
 }
 
-/// Fills the volume under a server that has its store there, makes room again, and compares.
-fn nothing_is_lost_where_the_disk_is_full(volume: &Volume, data: &std::path::Path, options: &[&str]) {
+/// Fills the volume under a server that has its store there, makes room again, and compares; says how often what came.
+fn nothing_is_lost_where_the_disk_is_full(
+    volume: &Volume,
+    data: &std::path::Path,
+    options: &[&str],
+) -> String {
     let server = Server::start_with(data, &[&["--tls", "off"], options].concat());
     let people: Vec<Person> = (0..PEOPLE)
         .map(|number| Person::add(data, &format!("p{number}")))
@@ -133,18 +137,19 @@ fn nothing_is_lost_where_the_disk_is_full(volume: &Volume, data: &std::path::Pat
     assert_audit_holds(data, 2 + open.len(), 0);
     let log = server.stop();
     assert!(!log.contains("panicked"), "{log}");
-    println!(
+    format!(
         "1 stores, {} sign_ins, {} unavailable",
         open.len() + 2,
         unsure.len()
-    );
+    )
 }
 
 #[test]
 #[ignore = "needs root for a disk_full"]
 fn disk_full_under_the_embedded_store_loses_nothing_and_is_said() {
     let volume = Volume::small(8);
-    nothing_is_lost_where_the_disk_is_full(&volume, &volume.path().join("data"), &[]);
+    let data = volume.path().join("data");
+    println!("{}", nothing_is_lost_where_the_disk_is_full(&volume, &data, &[]));
 }
 
 #[test]
@@ -154,5 +159,6 @@ fn disk_full_under_postgresql_loses_nothing_and_is_said() {
     let place = volume.path().join("place");
     std::fs::create_dir(&place).expect("there is room");
     let store = cluster.database_in("small", &place);
-    nothing_is_lost_where_the_disk_is_full(&volume, &folder.data(), &["--store", &store]);
+    let told = nothing_is_lost_where_the_disk_is_full(&volume, &folder.data(), &["--store", &store]);
+    println!("{told}");
 }

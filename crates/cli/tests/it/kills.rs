@@ -1,6 +1,7 @@
 //! kill -9 under a load of sign-ins: whatever was acknowledged still holds afterwards.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
@@ -44,7 +45,7 @@ fn text(value: &Value) -> Option<String> {
 }
 
 /// Signs in with one backup code after another, signs out of every other session, until there is no answer.
-fn load(url: &str, person: &Person, acknowledged: &Sender<()>) -> Told {
+fn load(url: &str, person: &Person, acknowledged: &Sender<()>, over: &AtomicBool) -> Told {
     let mut told = Told::default();
     for (turn, code) in person.backup_codes.iter().enumerate() {
         let first = post(
@@ -58,6 +59,9 @@ fn load(url: &str, person: &Person, acknowledged: &Sender<()>) -> Told {
         let Some((200, opened)) = post(url, "/api/auth/verify", None, &body) else {
             break;
         };
+        if over.load(Ordering::SeqCst) {
+            break;
+        }
         told.used.push(code.clone());
         // Once enough was acknowledged, nobody listens any more.
         let _ = acknowledged.send(());
@@ -66,7 +70,9 @@ fn load(url: &str, person: &Person, acknowledged: &Sender<()>) -> Told {
         };
         if turn % 2 == 0 {
             told.open.push(session);
-        } else if let Some((200, _)) = post(url, "/api/auth/logout", Some(&session), &json!({})) {
+        } else if let Some((200, _)) = post(url, "/api/auth/logout", Some(&session), &json!({}))
+            && !over.load(Ordering::SeqCst)
+        {
             told.ended.push(session);
         }
     }
@@ -79,26 +85,26 @@ pub fn five_wrong_guesses(url: &str, name: &str) -> bool {
 }
 
 /// Ends a server under the hands of people who sign in and out, once so many sign-ins were acknowledged; what each
-/// of them was told.
+/// of them was told. What they are told once the end says that it is over does not count.
 pub fn end_under_load(
     server: Server,
     people: &[Person],
     wanted: usize,
-    end: impl FnOnce(Server),
+    end: impl FnOnce(Server, &AtomicBool),
 ) -> Vec<Told> {
     let (acknowledged, told_so) = channel();
-    let url = server.url.clone();
+    let (url, over) = (server.url.clone(), AtomicBool::new(false));
     std::thread::scope(|scope| {
         let loads: Vec<_> = people
             .iter()
             .map(|person| {
-                let (url, acknowledged) = (&url, acknowledged.clone());
-                scope.spawn(move || load(url, person, &acknowledged))
+                let (url, acknowledged, over) = (&url, acknowledged.clone(), &over);
+                scope.spawn(move || load(url, person, &acknowledged, over))
             })
             .collect();
         drop(acknowledged);
         told_so.iter().take(wanted).for_each(drop);
-        end(server);
+        end(server, &over);
         loads
             .into_iter()
             .map(|load| load.join().expect("no load panics"))
@@ -148,7 +154,7 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed_under_load() {
         let server = Server::start(&data);
         let ghost = format!("ghost-{round}");
         assert!(five_wrong_guesses(&server.url, &ghost), "round {round}");
-        let told = end_under_load(server, &people, 5 + round % 7, |server| drop(server.kill()));
+        let told = end_under_load(server, &people, 5 + round % 7, |server, _| drop(server.kill()));
         let count = told.iter().map(|told| told.used.len()).sum::<usize>();
         (signed_in, all) = (signed_in + count, all + count);
         assert_audit_holds(&data, signed_in, round);

@@ -73,14 +73,14 @@ pub(super) const ABOUT: &[About] = &[
     },
     About {
         name: "power-cuts",
-        says: "The file system (ext4 and XFS by turns) is shut down under a load of sign-ins, without flushing its log, \
-               and mounted again; whatever was acknowledged holds.",
+        says: "The file system (ext4 and XFS by turns) is shut down under a load of sign-ins, without flushing its \
+               log, and mounted again; whatever was acknowledged holds.",
         goals: &[at_least("cuts", "power cuts", 200.0)],
     },
     About {
         name: "disk-full",
-        says: "The disk is full under SQLite and under PostgreSQL: 503 for whatever can't be kept, nothing lost, no code \
-               twice, well again by itself once there is room.",
+        says: "The disk is full under SQLite and under PostgreSQL: 503 for whatever can't be kept, nothing lost, no \
+               code twice, well again by itself once there is room.",
         goals: &[at_least("stores", "stores", 2.0)],
     },
     About {
