@@ -9,72 +9,48 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::ops::Deref;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use countersign_auth::record::{Key, Record};
 use countersign_auth::rule::Change;
 use countersign_auth::snapshot::{Stored, Version};
 use countersign_core::time::UnixSeconds;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
-use tokio::runtime::Runtime;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Config, Row};
-use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_postgres::{Client, Row};
 
 use super::codec::{self, Kind};
-use super::{AuditRow, Batch, Chain, Fate, NOTE_HIGH_WATER, Store, StoreError};
+use super::sqlite::Sqlite;
+use super::transfer::{self, Trouble};
+use super::{AuditRow, Batch, Chain, Fate, Listener, NOTE_HIGH_WATER, NOTE_SEALING_KEY, Store, StoreError};
 
 const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/postgres/0001_records.sql")];
 /// The note that says how many migrations were made.
 const NOTE_SCHEMA: &str = "schema";
 /// Held while migrations are made, so that of several nodes that start at once one makes them.
 const MIGRATION_LOCK: i64 = 0x636f_756e_7465_7273;
-/// Connections of one node at most: a server bears a hundred, and several nodes share it. More callers wait.
-const CONNECTIONS_MAX: usize = 16;
-/// Time for one answer; a server that is out of reach must not hold whoever decides.
-const ANSWER_TIME_MAX: Duration = Duration::from_secs(15);
-/// Time for a connection to be made.
-const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
+/// Held in shared mode by every node that serves, and alone by whoever copies the whole database.
+const USED: i64 = 0x636f_756e_7465_7274;
+/// The channel of hints.
+const FOLLOWED: &str = "countersign";
 /// How often a batch is begun anew because another node made a row that it would make.
 const TRIES_MAX: usize = 4;
 /// Seconds by which the highest time may run ahead of its note: so often, and not at every commit, do all nodes write
 /// the one row.
 const HIGH_WATER_STEP_S: u64 = 5;
 
-/// What every connection is set to. Durability is asked for and not left to the server's defaults.
-const SESSION: &str = "SET synchronous_commit = on; SET lock_timeout = '2s'; SET statement_timeout = '10s'; \
-                       SET idle_in_transaction_session_timeout = '10s'; \
-                       SET default_transaction_isolation = 'read committed'";
+mod follow;
+mod pool;
+
+pub use pool::check_address;
+use pool::{Lent, Pool, unavailable};
+
 /// A database on a server.
 pub struct Postgres {
-    /// Drives the connections; callers wait for it without entering it, whatever thread they are on.
-    runtime: Option<Runtime>,
-    config: Arc<Config>,
-    tls: MakeRustlsConnect,
-    idle: Mutex<Vec<Client>>,
-    places: Arc<Semaphore>,
-}
-
-/// A connection that somebody asks over, and its place among those there may be.
-struct Lent {
-    client: Client,
-    _place: OwnedSemaphorePermit,
-}
-
-impl Deref for Lent {
-    type Target = Client;
-
-    fn deref(&self) -> &Client {
-        &self.client
-    }
+    pool: Arc<Pool>,
+    /// The connection whose transaction sees the database as it was at one moment, where that is asked for.
+    moment: Option<Mutex<Option<Lent>>>,
 }
 
 type Fallible<T> = Result<T, tokio_postgres::Error>;
@@ -88,56 +64,48 @@ impl Postgres {
     /// # Errors
     /// [`StoreError::Unavailable`] also when a newer version of Countersign has written to it.
     pub fn open(url: &str, password: Option<&str>, authority: Option<&str>) -> Result<Postgres, StoreError> {
-        let mut config: Config = url.parse().map_err(|_| broken_url())?;
-        if let Some(password) = password {
-            config.password(password);
-        }
-        config.connect_timeout(CONNECT_TIME_MAX);
-        config.application_name("countersign");
-        match authority {
-            Some(_) => config.ssl_mode(SslMode::Require),
-            None if is_here(&config) => config.ssl_mode(SslMode::Disable),
-            None => {
-                let cause = "a PostgreSQL server on another machine is spoken to over TLS only; set store_ca";
-                return Err(StoreError::Unavailable(cause.into()));
-            }
-        };
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("postgres")
-            .enable_all()
-            .build()
-            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let store = Postgres {
-            runtime: Some(runtime),
-            config: Arc::new(config),
-            tls: MakeRustlsConnect::new(trusting(authority)?),
-            idle: Mutex::new(Vec::new()),
-            places: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            pool: Arc::new(Pool::new(url, password, authority)?),
+            moment: None,
         };
         store.with(|client| async move { (migrate(&client).await, client) })??;
         Ok(store)
     }
 
-    /// Runs a future on the store's own threads and waits for it, but not for ever.
-    fn wait<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = T> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let (answer, answered) = std::sync::mpsc::sync_channel(1);
-        let runtime = self
-            .runtime
-            .as_ref()
-            .expect("the runtime is there until the drop");
-        runtime.spawn(async move {
-            // Whoever waits is there until the answer comes.
-            let _ = answer.send(tokio::time::timeout(ANSWER_TIME_MAX, work).await);
-        });
-        let broken = |why: &str| StoreError::Unavailable(why.into());
-        answered
-            .recv()
-            .map_err(|_| broken("a connection's task broke off"))?
-            .map_err(|_| broken("the server did not answer in time"))
+    /// The database as it is now, whatever is written to it meanwhile; for reading only.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub fn as_of_now(&self) -> Result<Postgres, StoreError> {
+        let client = self.pool.lend()?;
+        let (begun, client) = self.pool.wait(async move {
+            let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+            (client.batch_execute(begin).await, client)
+        })?;
+        begun.map_err(unavailable)?;
+        Ok(Postgres {
+            pool: self.pool.clone(),
+            moment: Some(Mutex::new(Some(client))),
+        })
+    }
+
+    /// Keeps every node from this database until it is dropped.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when a node uses it.
+    pub fn alone(&self) -> Result<Alone, StoreError> {
+        let client = self.pool.lend()?;
+        let (taken, client) = self.pool.wait(async move {
+            let take = format!("SELECT pg_try_advisory_lock({USED})");
+            (rows(&client, &take, &[]).await, client)
+        })?;
+        if taken.map_err(unavailable)?.iter().any(|row| row.get(0)) {
+            Ok(Alone { _holder: client })
+        } else {
+            Err(StoreError::Unavailable(
+                "a node uses it; stop every node first".into(),
+            ))
+        }
     }
 
     /// Asks over a connection of the pool, which takes it back when it is still good.
@@ -146,55 +114,18 @@ impl Postgres {
         T: Send + 'static,
         F: Future<Output = (T, Lent)> + Send + 'static,
     {
-        let client = self.client()?;
-        let (answer, client) = self.wait(ask(client))?;
-        self.keep(client);
-        Ok(answer)
-    }
-
-    fn client(&self) -> Result<Lent, StoreError> {
-        let place = match self.places.clone().try_acquire_owned() {
-            Ok(place) => place,
-            Err(_) => {
-                let place = self.wait(self.places.clone().acquire_owned())?;
-                place.expect("the places are never closed")
-            }
+        let Some(moment) = &self.moment else {
+            let (answer, client) = self.pool.wait(ask(self.pool.lend()?))?;
+            self.pool.take_back(client);
+            return Ok(answer);
         };
-        let kept = self.idle().pop();
-        if let Some(client) = kept.filter(|client| !client.is_closed()) {
-            return Ok(Lent {
-                client,
-                _place: place,
-            });
-        }
-        let (config, tls) = (self.config.clone(), self.tls.clone());
-        let client = self.wait(async move {
-            let (client, connection) = config.connect(tls).await?;
-            tokio::spawn(async move {
-                if let Err(error) = connection.await {
-                    tracing::debug!(%error, "a connection to the store ended");
-                }
-            });
-            client.batch_execute(SESSION).await?;
-            Ok(client)
-        })?;
-        let client = client.map_err(unavailable)?;
-        Ok(Lent {
-            client,
-            _place: place,
-        })
-    }
-
-    fn keep(&self, lent: Lent) {
-        if !lent.is_closed() {
-            self.idle().push(lent.client);
-        }
-    }
-
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Client>> {
-        self.idle
+        let mut moment = moment
             .lock()
-            .expect("no thread panics while it holds the pool")
+            .expect("no thread panics while it holds the moment's connection");
+        let lost = || StoreError::Unavailable("the connection was lost; begin again".into());
+        let (answer, client) = self.pool.wait(ask(moment.take().ok_or_else(lost)?))?;
+        *moment = Some(client);
+        Ok(answer)
     }
 
     /// Rows of a query.
@@ -204,13 +135,9 @@ impl Postgres {
     }
 }
 
-impl Drop for Postgres {
-    fn drop(&mut self) {
-        // A runtime that is dropped waits for its threads, which no async task may do.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
+/// Keeps every node from a database until it is dropped.
+pub struct Alone {
+    _holder: Lent,
 }
 
 /// A parameter of a statement.
@@ -230,77 +157,6 @@ async fn run(client: &Client, text: &str, values: &[Value]) -> Fallible<u64> {
     let statement = client.prepare(text).await?;
     let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| &**value as _).collect();
     client.execute(&statement, &values).await
-}
-
-/// Whether a text is an address of a database, without a password: settings are shown to whoever asks.
-///
-/// # Errors
-/// What is wrong with it; the text is not repeated.
-pub fn check_address(text: &str) -> Result<(), &'static str> {
-    let config: Config = match text.parse() {
-        Ok(config) if text.starts_with("postgres://") || text.starts_with("postgresql://") => config,
-        _ => return Err("it is no address of a PostgreSQL database"),
-    };
-    match config.get_password() {
-        None => Ok(()),
-        Some(_) => Err("it holds a password, which belongs into a file named by `store_password_file`"),
-    }
-}
-
-/// Whether every host of an address is this machine.
-fn is_here(config: &Config) -> bool {
-    let is_here = |host: &Host| match host {
-        Host::Unix(_) => true,
-        Host::Tcp(name) => {
-            name == "localhost"
-                || name
-                    .parse::<std::net::IpAddr>()
-                    .is_ok_and(|address| address.is_loopback())
-        }
-    };
-    let addresses = config.get_hostaddrs().iter();
-    config.get_hosts().iter().all(is_here) && addresses.into_iter().all(std::net::IpAddr::is_loopback)
-}
-
-fn trusting(authority: Option<&str>) -> Result<ClientConfig, StoreError> {
-    let broken = |why: &str| StoreError::Unavailable(format!("store_ca: {why}"));
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(authority.unwrap_or_default().as_bytes()) {
-        let certificate = certificate.map_err(|_| broken("a certificate in PEM is damaged"))?;
-        roots
-            .add(certificate)
-            .map_err(|_| broken("a certificate is no authority's"))?;
-    }
-    if authority.is_some() && roots.is_empty() {
-        return Err(broken("it holds no certificate in PEM"));
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| broken(&error.to_string()))?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
-}
-
-fn broken_url() -> StoreError {
-    // What is wrong with it is not repeated: it may hold a password.
-    StoreError::Unavailable("the store's address is not postgres://USER@HOST:PORT/DATABASE".into())
-}
-
-fn unavailable(error: tokio_postgres::Error) -> StoreError {
-    let remedy = match error.code() {
-        Some(&SqlState::DISK_FULL) => "; free some space",
-        Some(&SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION) => {
-            "; check user, password and pg_hba.conf"
-        }
-        Some(&SqlState::INSUFFICIENT_PRIVILEGE) => "; the user must own the database",
-        Some(&SqlState::UNIQUE_VIOLATION) => "; does another node have this node's name?",
-        _ => "",
-    };
-    // The server's own words for what it refused; never the statement's values.
-    let cause = error
-        .as_db_error()
-        .map_or_else(|| error.to_string(), |error| error.message().to_owned());
-    StoreError::Unavailable(format!("{cause}{remedy}"))
 }
 
 async fn migrate(client: &Client) -> Result<(), StoreError> {
@@ -369,6 +225,15 @@ fn settled<'a>(changes: impl Iterator<Item = &'a Change>) -> BTreeMap<&'a Key, O
     settled
 }
 
+/// Hints of the sessions that a commit ends.
+fn ended<'a>(changes: impl Iterator<Item = &'a Change>) -> Vec<String> {
+    let hint = |change: &Change| match change {
+        Change::Delete(key @ Key::Session(_)) => Some(follow::spelt(key)),
+        _ => None,
+    };
+    changes.filter_map(hint).collect()
+}
+
 /// Records to be written, as columns.
 #[derive(Default)]
 struct Records {
@@ -420,7 +285,7 @@ impl Postgres {
     /// Begins a transaction and locks what the batch was decided upon; answers the versions as they stand.
     fn lock(&self, client: Lent, keys: &BTreeSet<&Key>) -> Result<(Fallible<Vec<Row>>, Lent), StoreError> {
         let (kinds, ids) = columns(keys.iter().copied());
-        self.wait(async move {
+        self.pool.wait(async move {
             let locked = async {
                 client.batch_execute("BEGIN").await?;
                 let lock = "SELECT r.kind, r.id, r.version FROM record r \
@@ -451,7 +316,7 @@ impl Postgres {
         }
         let (gone_kinds, gone_ids) = columns(gone);
         let count = made.kinds.len() as u64;
-        self.wait(async move {
+        self.pool.wait(async move {
             let written = async {
                 if count > 0 {
                     let insert = "INSERT INTO record (kind, id, version, expires_at, body) \
@@ -488,12 +353,18 @@ impl Postgres {
         &self,
         client: Lent,
         entries: Vec<AuditRow>,
+        ended: Vec<String>,
         now: UnixSeconds,
     ) -> Result<(Result<(), StoreError>, Lent), StoreError> {
-        self.wait(async move {
+        self.pool.wait(async move {
             let finished = async {
                 if !entries.is_empty() {
                     append(&client, entries).await.map_err(unavailable)?;
+                }
+                if !ended.is_empty() {
+                    let hint = "SELECT pg_notify($1, hint) FROM unnest($2::text[]) AS hint";
+                    let values = [value(FOLLOWED), value(ended)];
+                    rows(&client, hint, &values).await.map_err(unavailable)?;
                 }
                 let raise = "INSERT INTO note (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE \
                      SET value = excluded.value WHERE note.value::bigint < excluded.value::bigint - $3::bigint";
@@ -569,7 +440,7 @@ impl Store for Postgres {
         let keys = batch.keys();
         for _ in 0..TRIES_MAX {
             // A connection that is not kept is closed, and with it goes whatever its transaction did.
-            let (locked, client) = self.lock(self.client()?, &keys)?;
+            let (locked, client) = self.lock(self.pool.lend()?, &keys)?;
             let locked = match locked.map_err(Hindrance::from) {
                 Ok(rows) => rows,
                 Err(Hindrance::Failed(error)) => return Err(unavailable(error)),
@@ -593,21 +464,25 @@ impl Store for Postgres {
                 Err(Hindrance::Failed(error)) => return Err(unavailable(error)),
             }
             let (finished, client) = self
-                .finish(client, chain(&batch.events(&fates)), batch.now)
+                .finish(client, chain(&fates), ended(batch.winning(&fates)), batch.now)
                 // It may have been sent, and may stand.
                 .map_err(|error| StoreError::Unknown(error.to_string()))?;
             finished?;
-            self.keep(client);
+            self.pool.take_back(client);
             return Ok(fates);
         }
         all_lost()
     }
 
-    fn list(&self, kind: Kind, after: &str, limit: usize) -> Result<Vec<(Key, Record)>, StoreError> {
-        let list = "SELECT id, body FROM record WHERE kind = $1 AND id > $2 ORDER BY id LIMIT $3";
+    fn list(&self, kind: Kind, after: Option<&str>, limit: usize) -> Result<Vec<(Key, Record)>, StoreError> {
+        let list = "SELECT id, body FROM record WHERE kind = $1 AND ($2::text IS NULL OR id > $2) ORDER BY id LIMIT $3";
         let rows = self.query(
             list,
-            vec![value(kind.name()), value(after.to_owned()), value(limit as i64)],
+            vec![
+                value(kind.name()),
+                value(after.map(ToOwned::to_owned)),
+                value(limit as i64),
+            ],
         )?;
         let entry = |row: &Row| {
             let key = codec::key_of(kind.name(), row.get(0))?;
@@ -663,9 +538,18 @@ impl Store for Postgres {
         Ok(self.note(name)?.unwrap_or_default())
     }
 
-    fn copy_to(&self, _: &Path) -> Result<(), StoreError> {
-        let cause =
-            "this copies the embedded store; back PostgreSQL up with pg_dump, and the key ring apart from it";
-        Err(StoreError::Unavailable(cause.into()))
+    fn follow(&self, listener: Arc<dyn Listener>) -> bool {
+        let (config, tls) = self.pool.destination();
+        self.pool.spawn(follow::follow(config, tls, listener));
+        true
+    }
+
+    fn copy_to(&self, file: &Path) -> Result<(), StoreError> {
+        let copy = Sqlite::open(file)?;
+        match transfer::copy(&self.as_of_now()?, &copy, &mut |_, _| {}) {
+            Ok(_) => Ok(()),
+            Err(Trouble::Store(error)) => Err(error),
+            Err(trouble) => Err(StoreError::Unavailable(trouble.to_string())),
+        }
     }
 }
