@@ -18,7 +18,7 @@ use countersign_auth::snapshot::{Stored, Version};
 use countersign_core::time::UnixSeconds;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Row};
+use tokio_postgres::{Row, Statement};
 
 use super::codec::{self, Kind};
 use super::sqlite::Sqlite;
@@ -96,8 +96,8 @@ impl Postgres {
     pub fn alone(&self) -> Result<Alone, StoreError> {
         let client = self.pool.lend()?;
         let (taken, client) = self.pool.wait(async move {
-            let take = format!("SELECT pg_try_advisory_lock({USED})");
-            (rows(&client, &take, &[]).await, client)
+            let take = "SELECT pg_try_advisory_lock($1)";
+            (rows(&client, take, vec![value(USED)]).await, client)
         })?;
         if taken.map_err(unavailable)?.iter().any(|row| row.get(0)) {
             Ok(Alone { _holder: client })
@@ -130,7 +130,7 @@ impl Postgres {
 
     /// Rows of a query.
     fn query(&self, text: &'static str, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        self.with(move |client| async move { (rows(&client, text, &values).await, client) })?
+        self.with(move |client| async move { (rows(&client, text, values).await, client) })?
             .map_err(unavailable)
     }
 }
@@ -147,19 +147,43 @@ fn value(value: impl ToSql + Sync + Send + 'static) -> Value {
     Box::new(value)
 }
 
-async fn rows(client: &Client, text: &str, values: &[Value]) -> Fallible<Vec<Row>> {
-    let statement = client.prepare(text).await?;
-    let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| &**value as _).collect();
-    client.query(&statement, &values).await
+/// A statement that the server knows already, with its values: sent as soon as it is polled, so that several go out
+/// together and in order.
+struct Asked<'a> {
+    client: &'a Lent,
+    statement: Statement,
+    values: Vec<Value>,
 }
 
-async fn run(client: &Client, text: &str, values: &[Value]) -> Fallible<u64> {
-    let statement = client.prepare(text).await?;
-    let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| &**value as _).collect();
-    client.execute(&statement, &values).await
+impl<'a> Asked<'a> {
+    async fn new(client: &'a Lent, text: &'static str, values: Vec<Value>) -> Fallible<Asked<'a>> {
+        let statement = client.prepared(text).await?;
+        Ok(Asked {
+            client,
+            statement,
+            values,
+        })
+    }
+
+    async fn rows(&self) -> Fallible<Vec<Row>> {
+        let values: Vec<&(dyn ToSql + Sync)> = self.values.iter().map(|value| &**value as _).collect();
+        self.client.query(&self.statement, &values).await
+    }
 }
 
-async fn migrate(client: &Client) -> Result<(), StoreError> {
+async fn rows(client: &Lent, text: &'static str, values: Vec<Value>) -> Fallible<Vec<Row>> {
+    Asked::new(client, text, values).await?.rows().await
+}
+
+/// Nothing, or what a statement answers.
+async fn done(asked: &Option<Asked<'_>>) -> Fallible<()> {
+    match asked {
+        Some(asked) => asked.rows().await.map(drop),
+        None => Ok(()),
+    }
+}
+
+async fn migrate(client: &Lent) -> Result<(), StoreError> {
     let lock = format!("SELECT pg_advisory_lock({MIGRATION_LOCK})");
     client.batch_execute(&lock).await.map_err(unavailable)?;
     let migrated = migrate_locked(client).await;
@@ -168,14 +192,18 @@ async fn migrate(client: &Client) -> Result<(), StoreError> {
     migrated
 }
 
-async fn migrate_locked(client: &Client) -> Result<(), StoreError> {
+async fn migrate_locked(client: &Lent) -> Result<(), StoreError> {
     let exists = "SELECT 1 FROM pg_catalog.pg_class WHERE oid = to_regclass('note')";
     let mut found = 0;
-    if !rows(client, exists, &[]).await.map_err(unavailable)?.is_empty() {
+    if !rows(client, exists, vec![])
+        .await
+        .map_err(unavailable)?
+        .is_empty()
+    {
         let schema = rows(
             client,
             "SELECT value FROM note WHERE name = $1",
-            &[value(NOTE_SCHEMA)],
+            vec![value(NOTE_SCHEMA)],
         )
         .await;
         let schema = schema.map_err(unavailable)?;
@@ -269,7 +297,10 @@ enum Hindrance {
     Taken,
     /// The locks could not be had in time; nothing was done.
     Waited,
+    /// Nothing was done.
     Failed(tokio_postgres::Error),
+    /// The commit was sent and its answer lost.
+    Lost(tokio_postgres::Error),
 }
 
 impl From<tokio_postgres::Error> for Hindrance {
@@ -281,114 +312,149 @@ impl From<tokio_postgres::Error> for Hindrance {
     }
 }
 
+impl Hindrance {
+    /// What an error means once the commit was sent as well: where the server says what is wrong, it did not commit.
+    fn sent(error: tokio_postgres::Error) -> Hindrance {
+        match error.code() {
+            Some(_) => Hindrance::from(error),
+            None => Hindrance::Lost(error),
+        }
+    }
+}
+
+/// What a batch writes, once it is known what of it stands.
+struct Writing {
+    made: Records,
+    changed: Records,
+    gone: (Vec<&'static str>, Vec<String>),
+    entries: Vec<AuditRow>,
+    ended: Vec<String>,
+    now: UnixSeconds,
+}
+
+impl Writing {
+    fn new(
+        stored: &BTreeMap<&Key, Version>,
+        batch: &Batch,
+        fates: &[Fate],
+        entries: Vec<AuditRow>,
+    ) -> Writing {
+        let (mut made, mut changed, mut gone) = (Records::default(), Records::default(), Vec::new());
+        for (key, record) in settled(batch.winning(fates)) {
+            let is_there = stored.get(key).is_some_and(|version| *version > 0);
+            match record {
+                Some(record) if is_there => changed.push(key, record),
+                Some(record) => made.push(key, record),
+                None => gone.push(key),
+            }
+        }
+        Writing {
+            made,
+            changed,
+            gone: columns(gone),
+            entries,
+            ended: ended(batch.winning(fates)),
+            now: batch.now,
+        }
+    }
+
+    /// Writes and commits in one go: statements that follow one that failed do nothing, and the commit then takes all
+    /// back.
+    async fn run(self, client: &Lent) -> Result<(), Hindrance> {
+        let made = (!self.made.kinds.is_empty()).then(|| self.made.values());
+        let changed = (!self.changed.kinds.is_empty()).then(|| self.changed.values());
+        let (gone_kinds, gone_ids) = self.gone;
+        let gone = (!gone_kinds.is_empty()).then(|| vec![value(gone_kinds), value(gone_ids)]);
+        let entries = (!self.entries.is_empty()).then(|| audit_columns(self.entries));
+        let ended = (!self.ended.is_empty()).then(|| vec![value(FOLLOWED), value(self.ended)]);
+        let high_water = vec![
+            value(NOTE_HIGH_WATER),
+            value(self.now.to_string()),
+            value(HIGH_WATER_STEP_S.cast_signed()),
+        ];
+        let (make, change, delete) = (
+            asked(client, MAKE, made).await?,
+            asked(client, CHANGE, changed).await?,
+            asked(client, DELETE, gone).await?,
+        );
+        let (append, hint, raise) = (
+            asked(client, APPEND, entries).await?,
+            asked(client, HINT, ended).await?,
+            asked(client, RAISE, Some(high_water)).await?,
+        );
+        let (made, changed, deleted, appended, hinted, raised, committed) = tokio::join!(
+            biased;
+            done(&make),
+            done(&change),
+            done(&delete),
+            done(&append),
+            done(&hint),
+            done(&raise),
+            client.batch_execute("COMMIT"),
+        );
+        made.map_err(|error| match error.code() {
+            Some(&SqlState::UNIQUE_VIOLATION) => Hindrance::Taken,
+            _ => Hindrance::sent(error),
+        })?;
+        for answer in [changed, deleted, appended, hinted, raised, committed] {
+            answer.map_err(Hindrance::sent)?;
+        }
+        Ok(())
+    }
+}
+
+async fn asked<'a>(
+    client: &'a Lent,
+    text: &'static str,
+    values: Option<Vec<Value>>,
+) -> Result<Option<Asked<'a>>, Hindrance> {
+    match values {
+        Some(values) => Ok(Some(Asked::new(client, text, values).await?)),
+        None => Ok(None),
+    }
+}
+
+const LOCK: &str = "SELECT r.kind, r.id, r.version FROM record r \
+                    JOIN unnest($1::text[], $2::text[]) AS k (kind, id) ON r.kind = k.kind AND r.id = k.id \
+                    ORDER BY r.kind, r.id FOR UPDATE OF r";
+const MAKE: &str = "INSERT INTO record (kind, id, version, expires_at, body) \
+                    SELECT kind, id, nextval('record_version'), expires_at, body \
+                    FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) \
+                    AS m (kind, id, expires_at, body) ORDER BY kind COLLATE \"C\", id COLLATE \"C\"";
+const CHANGE: &str = "UPDATE record AS r \
+                      SET version = nextval('record_version'), expires_at = c.expires_at, body = c.body \
+                      FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) \
+                      AS c (kind, id, expires_at, body) WHERE r.kind = c.kind AND r.id = c.id";
+const DELETE: &str = "DELETE FROM record AS r USING unnest($1::text[], $2::text[]) AS g (kind, id) \
+                      WHERE r.kind = g.kind AND r.id = g.id";
+const APPEND: &str = "INSERT INTO audit (node, number, at, body, mac) \
+                      SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bytea[])";
+const HINT: &str = "SELECT pg_notify($1, hint) FROM unnest($2::text[]) AS hint";
+const RAISE: &str = "INSERT INTO note (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE \
+                     SET value = excluded.value WHERE note.value::bigint < excluded.value::bigint - $3::bigint";
+
 impl Postgres {
     /// Begins a transaction and locks what the batch was decided upon; answers the versions as they stand.
-    fn lock(&self, client: Lent, keys: &BTreeSet<&Key>) -> Result<(Fallible<Vec<Row>>, Lent), StoreError> {
+    fn lock(
+        &self,
+        client: Lent,
+        keys: &BTreeSet<&Key>,
+    ) -> Result<(Result<Vec<Row>, Hindrance>, Lent), StoreError> {
         let (kinds, ids) = columns(keys.iter().copied());
         self.pool.wait(async move {
             let locked = async {
-                client.batch_execute("BEGIN").await?;
-                let lock = "SELECT r.kind, r.id, r.version FROM record r \
-                            JOIN unnest($1::text[], $2::text[]) AS k (kind, id) ON r.kind = k.kind AND r.id = k.id \
-                            ORDER BY r.kind, r.id FOR UPDATE OF r";
-                rows(&client, lock, &[value(kinds), value(ids)]).await
+                let lock = Asked::new(&client, LOCK, vec![value(kinds), value(ids)]).await?;
+                let (begun, locked) = tokio::join!(biased; client.batch_execute("BEGIN"), lock.rows());
+                begun?;
+                Ok(locked?)
             }
             .await;
             (locked, client)
         })
     }
-
-    /// Writes what stands.
-    fn write(
-        &self,
-        client: Lent,
-        stored: &BTreeMap<&Key, Version>,
-        settled: &BTreeMap<&Key, Option<&Record>>,
-    ) -> Result<(Result<(), Hindrance>, Lent), StoreError> {
-        let (mut made, mut changed, mut gone) = (Records::default(), Records::default(), Vec::new());
-        for (key, record) in settled {
-            let is_there = stored.get(key).is_some_and(|version| *version > 0);
-            match record {
-                Some(record) if is_there => changed.push(key, record),
-                Some(record) => made.push(key, record),
-                None => gone.push(*key),
-            }
-        }
-        let (gone_kinds, gone_ids) = columns(gone);
-        let count = made.kinds.len() as u64;
-        self.pool.wait(async move {
-            let written = async {
-                if count > 0 {
-                    let insert = "INSERT INTO record (kind, id, version, expires_at, body) \
-                         SELECT kind, id, nextval('record_version'), expires_at, body \
-                         FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) \
-                         AS m (kind, id, expires_at, body) \
-                         ORDER BY kind COLLATE \"C\", id COLLATE \"C\" ON CONFLICT (kind, id) DO NOTHING";
-                    if run(&client, insert, &made.values()).await? < count {
-                        return Err(Hindrance::Taken);
-                    }
-                }
-                if !changed.kinds.is_empty() {
-                    let update = "UPDATE record AS r \
-                         SET version = nextval('record_version'), expires_at = c.expires_at, body = c.body \
-                         FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) \
-                         AS c (kind, id, expires_at, body) \
-                         WHERE r.kind = c.kind AND r.id = c.id";
-                    run(&client, update, &changed.values()).await?;
-                }
-                if !gone_kinds.is_empty() {
-                    let delete = "DELETE FROM record AS r USING unnest($1::text[], $2::text[]) AS g (kind, id) \
-                                  WHERE r.kind = g.kind AND r.id = g.id";
-                    run(&client, delete, &[value(gone_kinds), value(gone_ids)]).await?;
-                }
-                Ok(())
-            }
-            .await;
-            (written, client)
-        })
-    }
-
-    /// Appends to the audit and commits.
-    fn finish(
-        &self,
-        client: Lent,
-        entries: Vec<AuditRow>,
-        ended: Vec<String>,
-        now: UnixSeconds,
-    ) -> Result<(Result<(), StoreError>, Lent), StoreError> {
-        self.pool.wait(async move {
-            let finished = async {
-                if !entries.is_empty() {
-                    append(&client, entries).await.map_err(unavailable)?;
-                }
-                if !ended.is_empty() {
-                    let hint = "SELECT pg_notify($1, hint) FROM unnest($2::text[]) AS hint";
-                    let values = [value(FOLLOWED), value(ended)];
-                    rows(&client, hint, &values).await.map_err(unavailable)?;
-                }
-                let raise = "INSERT INTO note (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE \
-                     SET value = excluded.value WHERE note.value::bigint < excluded.value::bigint - $3::bigint";
-                let values = [
-                    value(NOTE_HIGH_WATER),
-                    value(now.to_string()),
-                    value(HIGH_WATER_STEP_S.cast_signed()),
-                ];
-                run(&client, raise, &values).await.map_err(unavailable)?;
-                client.batch_execute("COMMIT").await.map_err(|error| match error.code() {
-                    // The server said that it did not.
-                    Some(_) => unavailable(error),
-                    None => StoreError::Unknown(error.to_string()),
-                })
-            }
-            .await;
-            (finished, client)
-        })
-    }
 }
 
-async fn append(client: &Client, entries: Vec<AuditRow>) -> Fallible<()> {
-    let insert = "INSERT INTO audit (node, number, at, body, mac) \
-                  SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bytea[])";
+fn audit_columns(entries: Vec<AuditRow>) -> Vec<Value> {
     let (mut nodes, mut numbers, mut times, mut bodies, mut macs) = (vec![], vec![], vec![], vec![], vec![]);
     for entry in entries {
         nodes.push(entry.node);
@@ -397,14 +463,13 @@ async fn append(client: &Client, entries: Vec<AuditRow>) -> Fallible<()> {
         bodies.push(entry.body);
         macs.push(entry.mac.to_vec());
     }
-    let values = [
+    vec![
         value(nodes),
         value(numbers),
         value(times),
         value(bodies),
         value(macs),
-    ];
-    run(client, insert, &values).await.map(drop)
+    ]
 }
 
 /// An entry of the audit; a MAC of another length was written by nobody of ours and never verifies.
@@ -439,12 +504,12 @@ impl Store for Postgres {
         let all_lost = || Ok(vec![Fate::Lost; batch.parts.len()]);
         let keys = batch.keys();
         for _ in 0..TRIES_MAX {
-            // A connection that is not kept is closed, and with it goes whatever its transaction did.
+            // A connection that is not given back is closed, and with it goes whatever its transaction did.
             let (locked, client) = self.lock(self.pool.lend()?, &keys)?;
-            let locked = match locked.map_err(Hindrance::from) {
+            let locked = match locked {
                 Ok(rows) => rows,
-                Err(Hindrance::Failed(error)) => return Err(unavailable(error)),
-                Err(_) => return all_lost(),
+                Err(Hindrance::Failed(error) | Hindrance::Lost(error)) => return Err(unavailable(error)),
+                Err(Hindrance::Taken | Hindrance::Waited) => return all_lost(),
             };
             let versions: BTreeMap<(String, String), Version> = locked
                 .iter()
@@ -456,20 +521,22 @@ impl Store for Postgres {
             };
             let stored: BTreeMap<&Key, Version> = keys.iter().map(|key| (*key, version(key))).collect();
             let fates = batch.fates(&stored);
-            let (written, client) = self.write(client, &stored, &settled(batch.winning(&fates)))?;
-            match written {
-                Ok(()) => {}
-                Err(Hindrance::Taken) => continue,
-                Err(Hindrance::Waited) => return all_lost(),
-                Err(Hindrance::Failed(error)) => return Err(unavailable(error)),
-            }
-            let (finished, client) = self
-                .finish(client, chain(&fates), ended(batch.winning(&fates)), batch.now)
+            let writing = Writing::new(&stored, batch, &fates, chain(&fates));
+            let (written, client) = self
+                .pool
+                .wait(async move { (writing.run(&client).await, client) })
                 // It may have been sent, and may stand.
                 .map_err(|error| StoreError::Unknown(error.to_string()))?;
-            finished?;
-            self.pool.take_back(client);
-            return Ok(fates);
+            match written {
+                Ok(()) => {
+                    self.pool.take_back(client);
+                    return Ok(fates);
+                }
+                Err(Hindrance::Taken) => {}
+                Err(Hindrance::Waited) => return all_lost(),
+                Err(Hindrance::Failed(error)) => return Err(unavailable(error)),
+                Err(Hindrance::Lost(error)) => return Err(StoreError::Unknown(error.to_string())),
+            }
         }
         all_lost()
     }

@@ -2,9 +2,10 @@
 //!
 //! Knows: addresses, TLS, and that a server may not answer. Must never know: what is asked.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
@@ -14,7 +15,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Config};
+use tokio_postgres::{Client, Config, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::store::StoreError;
@@ -37,13 +38,19 @@ pub(super) struct Pool {
     runtime: Option<Runtime>,
     config: Config,
     tls: MakeRustlsConnect,
-    idle: Mutex<Vec<Client>>,
+    idle: Mutex<Vec<Connection>>,
     places: Arc<Semaphore>,
+}
+
+/// A connection, and the statements that the server has prepared for it.
+struct Connection {
+    client: Client,
+    prepared: Mutex<HashMap<&'static str, Statement>>,
 }
 
 /// A connection that somebody asks over, and its place among those there may be.
 pub(super) struct Lent {
-    client: Client,
+    connection: Connection,
     _place: OwnedSemaphorePermit,
 }
 
@@ -51,7 +58,27 @@ impl Deref for Lent {
     type Target = Client;
 
     fn deref(&self) -> &Client {
-        &self.client
+        &self.connection.client
+    }
+}
+
+impl Lent {
+    /// A statement, prepared once for each connection.
+    pub(super) async fn prepared(&self, text: &'static str) -> Result<Statement, tokio_postgres::Error> {
+        let kept = self.statements().get(text).cloned();
+        if let Some(statement) = kept {
+            return Ok(statement);
+        }
+        let statement = self.prepare(text).await?;
+        self.statements().insert(text, statement.clone());
+        Ok(statement)
+    }
+
+    fn statements(&self) -> MutexGuard<'_, HashMap<&'static str, Statement>> {
+        self.connection
+            .prepared
+            .lock()
+            .expect("no thread panics while it holds the statements")
     }
 }
 
@@ -129,9 +156,9 @@ impl Pool {
             }
         };
         let kept = self.idle().pop();
-        if let Some(client) = kept.filter(|client| !client.is_closed()) {
+        if let Some(connection) = kept.filter(|connection| !connection.client.is_closed()) {
             return Ok(Lent {
-                client,
+                connection,
                 _place: place,
             });
         }
@@ -148,7 +175,10 @@ impl Pool {
         })?;
         let client = client.map_err(unavailable)?;
         Ok(Lent {
-            client,
+            connection: Connection {
+                client,
+                prepared: Mutex::default(),
+            },
             _place: place,
         })
     }
@@ -157,11 +187,11 @@ impl Pool {
     /// transaction did.
     pub(super) fn take_back(&self, lent: Lent) {
         if !lent.is_closed() {
-            self.idle().push(lent.client);
+            self.idle().push(lent.connection);
         }
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Client>> {
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
         self.idle
             .lock()
             .expect("no thread panics while it holds the pool")
