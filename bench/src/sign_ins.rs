@@ -1,5 +1,5 @@
-//! Whole sign-ins but for the password's hash: two durable commits each, one by one and 32 waiting, beside
-//! the disk's floor.
+//! Whole sign-ins but for the password's hash: two durable commits each, one by one and 32 waiting, on the embedded
+//! store, beside the disk's floor, and on PostgreSQL where that is installed, in the same run.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
@@ -21,8 +21,13 @@ use countersign_core::time::UnixSeconds;
 use countersign_server::edge::entropy::SystemEntropy;
 use countersign_server::service::clock::{Clock, ClockGuard};
 use countersign_server::service::hashing::{Cost, Hashing};
+use countersign_server::service::keys::{Keys, Unkept};
 use countersign_server::service::{Parts, Service};
+use countersign_server::store::Store;
+use countersign_server::store::faulty::Faulty;
+use countersign_server::store::postgres::Postgres;
 use countersign_server::store::sqlite::Sqlite;
+use countersign_testkit::postgres::Cluster;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -37,8 +42,8 @@ const ROUNDS: u64 = 5;
 struct Steps(Arc<AtomicU64>);
 
 impl Clock for Steps {
-    fn wall(&self) -> UnixSeconds {
-        UnixSeconds(1_800_000_000 + self.0.load(Ordering::Relaxed))
+    fn since_1970(&self) -> Duration {
+        Duration::from_secs(1_800_000_000 + self.0.load(Ordering::Relaxed))
     }
 
     fn monotonic(&self) -> Duration {
@@ -62,32 +67,100 @@ pub fn run() -> Value {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .build()
         .expect("a runtime");
+    let embedded = Sqlite::open(&folder.join("bench.db")).expect("the store opens");
+    let cluster = is_installed().then(Cluster::start);
+    let shared = cluster.as_ref().map(|cluster| {
+        let store = Postgres::open(&cluster.database("bench"), None, None);
+        store.unwrap_or_else(|error| panic!("{error}"))
+    });
     let figures = runtime.block_on(async {
-        let service = Arc::new(start(&folder, &clock));
-        let people = Arc::new(enrol(&service).await);
-        let (mut floors, mut singles, mut groups, mut cpu) = (vec![], vec![], vec![], vec![]);
+        let mut embedded = Measured::on(Arc::new(embedded), &clock).await;
+        let mut shared = match shared {
+            Some(store) => Some(Measured::on(Arc::new(store), &clock).await),
+            None => None,
+        };
+        let mut floors = vec![];
         for _ in 0..ROUNDS {
             floors.push(floor(&folder));
-            clock.0.fetch_add(30, Ordering::Relaxed);
-            let before = process_cpu();
-            singles.push(rate(&service, &people, &clock, 1).await);
-            cpu.push((process_cpu() - before).as_secs_f64() * 1e6 / ACCOUNTS as f64);
-            clock.0.fetch_add(30, Ordering::Relaxed);
-            groups.push(rate(&service, &people, &clock, WAITING).await);
+            embedded.round().await;
+            if let Some(shared) = &mut shared {
+                shared.round().await;
+            }
         }
-        let (floor, single, group) = (median(floors), median(singles), median(groups));
-        json!({
+        let (single, group, cpu) = embedded.medians();
+        let floor = median(floors);
+        let mut figures = json!({
             "fdatasync_per_s": rounded(floor),
             "commits_one_by_one_per_s": rounded(2.0 * single),
             "commits_one_by_one_to_floor": rounded(2.0 * single / floor),
             "sign_ins_one_by_one_per_s": rounded(single),
             "sign_ins_32_waiting_per_s": rounded(group),
             "grouped_to_one_by_one": rounded(group / single),
-            "cpu_of_a_sign_in_beside_argon2id_us": rounded(median(cpu)),
-        })
+            "cpu_of_a_sign_in_beside_argon2id_us": rounded(cpu),
+        });
+        if let Some(shared) = shared {
+            let (shared_single, shared_group, shared_cpu) = shared.medians();
+            figures["postgresql_sign_ins_one_by_one_per_s"] = rounded(shared_single).into();
+            figures["postgresql_sign_ins_32_waiting_per_s"] = rounded(shared_group).into();
+            figures["postgresql_grouped_to_one_by_one"] = rounded(shared_group / shared_single).into();
+            figures["postgresql_to_embedded_one_by_one"] = rounded(shared_single / single).into();
+            figures["postgresql_to_embedded_32_waiting"] = rounded(shared_group / group).into();
+            figures["postgresql_cpu_of_a_sign_in_in_the_node_us"] = rounded(shared_cpu).into();
+        }
+        figures
     });
+    drop(cluster);
     let _ = std::fs::remove_dir_all(&folder);
     figures
+}
+
+fn is_installed() -> bool {
+    let found = std::process::Command::new("sh")
+        .args(["-c", "command -v pg_createcluster"])
+        .output();
+    found.is_ok_and(|found| found.status.success())
+}
+
+/// A store with people on it, and what was measured of it.
+struct Measured {
+    service: Arc<Service>,
+    people: Arc<Vec<Person>>,
+    clock: Steps,
+    singles: Vec<f64>,
+    groups: Vec<f64>,
+    cpu: Vec<f64>,
+}
+
+impl Measured {
+    async fn on(store: Arc<dyn Store>, clock: &Steps) -> Measured {
+        // The benchmark has its own clock, of which a shared store need not think anything.
+        let service = Arc::new(start(Arc::new(Faulty::new(store)), clock));
+        let people = Arc::new(enrol(&service).await);
+        Measured {
+            service,
+            people,
+            clock: clock.clone(),
+            singles: Vec::new(),
+            groups: Vec::new(),
+            cpu: Vec::new(),
+        }
+    }
+
+    async fn round(&mut self) {
+        let (service, people, clock) = (&self.service, &self.people, &self.clock);
+        clock.0.fetch_add(30, Ordering::Relaxed);
+        let before = process_cpu();
+        self.singles.push(rate(service, people, clock, 1).await);
+        let cpu = process_cpu() - before;
+        self.cpu.push(cpu.as_secs_f64() * 1e6 / ACCOUNTS as f64);
+        clock.0.fetch_add(30, Ordering::Relaxed);
+        self.groups.push(rate(service, people, clock, WAITING).await);
+    }
+
+    /// Sign-ins per second one by one and 32 waiting, and microseconds of CPU for one.
+    fn medians(self) -> (f64, f64, f64) {
+        (median(self.singles), median(self.groups), median(self.cpu))
+    }
 }
 
 /// Small durable writes per second that the disk can do at all.
@@ -109,20 +182,19 @@ fn floor(folder: &Path) -> f64 {
     count as f64 / seconds
 }
 
-fn start(folder: &Path, clock: &Steps) -> Service {
+fn start(store: Arc<dyn Store>, clock: &Steps) -> Service {
     let key = || {
         let mut key = Zeroizing::new([0u8; 32]);
         SystemEntropy.fill(&mut *key);
         key
     };
     let keys = KeyRing::new(vec![("k1".into(), key())], key(), key()).expect("one key");
-    let store = Arc::new(Sqlite::open(&folder.join("bench.db")).expect("the store opens"));
     let parts = Parts {
         store,
         hashing: Hashing::start(Cost::DEVELOPMENT, 1, [1; 16], b"decoy").expect("a thread"),
         clock: Arc::new(ClockGuard::new(Box::new(clock.clone()), UnixSeconds(0))),
         policy: Policy::default(),
-        keys,
+        keys: Keys::new(keys, Box::new(Unkept)),
         entropy: [Box::new(SystemEntropy), Box::new(SystemEntropy)],
         node: "bench".into(),
         notices: Box::new(|_, _| {}),

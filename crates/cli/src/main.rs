@@ -61,6 +61,8 @@ enum Command {
     Backup(command::backup::Backup),
     /// Restore a backup into an empty data folder
     Restore(command::backup::Restore),
+    /// Move an installation between stores
+    Store(command::store::Store),
     /// Generate a one-time code, as an authenticator would
     Code(command::code::Code),
     /// Read, export and verify the audit
@@ -100,6 +102,7 @@ fn run(command: Option<Command>) -> Result<(), Failed> {
         Some(Command::Check(check)) => check.run(),
         Some(Command::Backup(backup)) => backup.run(),
         Some(Command::Restore(restore)) => restore.run(),
+        Some(Command::Store(store)) => store.run(),
         Some(Command::Code(code)) => code.run(),
         Some(Command::Audit(audit)) => audit.run(),
         Some(Command::Clock(clock)) => clock.run(),

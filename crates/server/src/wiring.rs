@@ -18,8 +18,10 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+mod moving;
 mod plan;
 
+pub use moving::{MoveError, PLACES, Place, move_store};
 pub use plan::{Plan, Shared, Tls};
 
 use crate::door::{control, http};
@@ -32,10 +34,12 @@ use crate::edge::ring::{self, RingFile};
 use crate::service::audit::Checkpoint;
 use crate::service::clock::{ClockDoubt, ClockGuard};
 use crate::service::hashing::Hashing;
+use crate::service::keys::Keys;
 use crate::service::operator::{Operator, Ticket};
 use crate::service::{Failure, Parts, Service};
 use crate::store::postgres::Postgres;
 use crate::store::sqlite::Sqlite;
+use crate::store::transfer;
 use crate::store::{NOTE_HIGH_WATER, NOTE_RING, NOTE_SEALING_KEY, Store, StoreError};
 
 /// Why an installation can't be opened or served.
@@ -56,6 +60,8 @@ pub enum OpenError {
     OlderRing(PathBuf, String),
     /// The store can't be used.
     Store(StoreError),
+    /// The store is a copy that was never finished.
+    Unfinished,
     /// The service could not do what a start takes.
     Service(Failure),
     /// Without TLS only loopback is served.
@@ -87,6 +93,9 @@ impl fmt::Display for OpenError {
                 path.display()
             ),
             OpenError::Store(error) => error.fmt(f),
+            OpenError::Unfinished => f.write_str(
+                "the store is an unfinished copy of another; run `countersign store copy` once more to finish it",
+            ),
             OpenError::Service(failure) => failure.fmt(f),
             OpenError::PlainOffLoopback(address) => {
                 write!(
@@ -116,7 +125,6 @@ pub struct Installation {
     /// The service, ready to be asked.
     pub service: Arc<Service>,
     folder: Folder,
-    ring: PathBuf,
     _lock: Lock,
 }
 
@@ -132,6 +140,9 @@ impl Installation {
             .map_err(|error| OpenError::Io("data folder", error))?
             .ok_or(OpenError::Locked)?;
         let store = open_store(&folder, plan.store.as_ref())?;
+        if transfer::is_unfinished(&*store).map_err(OpenError::Store)? {
+            return Err(OpenError::Unfinished);
+        }
         let keys = open_ring(&*store, plan.ring())?;
         match belonging(&*store, &keys).map_err(OpenError::Store)? {
             Belonging::Ours => {}
@@ -152,7 +163,7 @@ impl Installation {
             hashing,
             clock,
             policy: plan.policy.clone(),
-            keys,
+            keys: Keys::new(keys, Box::new(RingFile::at(plan.ring()))),
             entropy: [Box::new(SystemEntropy), Box::new(SystemEntropy)],
             node: plan.node.clone(),
             notices: Box::new(|id, notice| {
@@ -163,15 +174,13 @@ impl Installation {
         Ok(Installation {
             service,
             folder,
-            ring: plan.ring(),
             _lock: lock,
         })
     }
 
     /// Answers operators, with links that begin with `links`.
     fn operator(&self, links: String) -> Operator {
-        let ring = RingFile::at(self.ring.clone());
-        Operator::new(self.service.clone(), links, Box::new(ring))
+        Operator::new(self.service.clone(), links)
     }
 
     /// Answers operators while no server runs.
@@ -209,10 +218,25 @@ impl Installation {
 }
 
 fn open_store(folder: &Folder, shared: Option<&Shared>) -> Result<Arc<dyn Store>, OpenError> {
-    let Some(shared) = shared else {
-        let store = Sqlite::open(&folder.database()).map_err(OpenError::Store)?;
-        return Ok(Arc::new(store));
-    };
+    match shared {
+        Some(shared) => Ok(Arc::new(open_shared(shared)?)),
+        None => Ok(Arc::new(open_embedded(folder)?)),
+    }
+}
+
+fn open_embedded(folder: &Folder) -> Result<Sqlite, OpenError> {
+    Sqlite::open(&folder.database()).map_err(OpenError::Store)
+}
+
+/// An embedded store in a file, for measuring.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn embedded_store(file: &Path) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(Arc::new(Sqlite::open(file)?))
+}
+
+fn open_shared(shared: &Shared) -> Result<Postgres, OpenError> {
     let read = |path: &PathBuf, what| {
         let text = std::fs::read_to_string(path).map(zeroize::Zeroizing::new);
         text.map_err(|error| OpenError::Io(what, error))
@@ -228,7 +252,7 @@ fn open_store(folder: &Folder, shared: Option<&Shared>) -> Result<Arc<dyn Store>
         password.as_ref().map(|text| text.trim_end_matches(['\r', '\n'])),
         authority.as_ref().map(|text| text.as_str()),
     );
-    Ok(Arc::new(store.map_err(OpenError::Store)?))
+    store.map_err(OpenError::Store)
 }
 
 fn open_ring(store: &dyn Store, path: PathBuf) -> Result<KeyRing, OpenError> {

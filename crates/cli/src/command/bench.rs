@@ -22,8 +22,9 @@ use countersign_server::edge::clock::SystemClock;
 use countersign_server::edge::entropy::SystemEntropy;
 use countersign_server::service::clock::{Clock as _, ClockGuard};
 use countersign_server::service::hashing::{Cost, Hashing, Memory, hash};
+use countersign_server::service::keys::{Keys, Unkept};
 use countersign_server::service::{Parts, Service};
-use countersign_server::store::sqlite::Sqlite;
+use countersign_server::wiring::embedded_store;
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -159,11 +160,14 @@ fn commits(folder: &Path) -> Result<Duration, Failed> {
         key
     };
     let parts = Parts {
-        store: Arc::new(Sqlite::open(&folder.join("bench.db")).map_err(Failed::unavailable)?),
+        store: embedded_store(&folder.join("bench.db")).map_err(Failed::unavailable)?,
         hashing: Hashing::start(Cost::PRODUCTION, 1, [7; 16], b"decoy").map_err(Failed::unavailable)?,
         clock: Arc::new(ClockGuard::new(Box::new(SystemClock), UnixSeconds(0))),
         policy: Policy::default(),
-        keys: KeyRing::new(vec![("bench".into(), key())], key(), key()).expect("there is one key"),
+        keys: Keys::new(
+            KeyRing::new(vec![("bench".into(), key())], key(), key()).expect("there is one key"),
+            Box::new(Unkept),
+        ),
         entropy: [Box::new(SystemEntropy), Box::new(SystemEntropy)],
         node: "bench".into(),
         notices: Box::new(|_, _| {}),

@@ -14,6 +14,7 @@ pub(crate) mod key;
 pub(crate) mod proof;
 pub(crate) mod secret;
 pub(crate) mod serve;
+pub(crate) mod store;
 pub(crate) mod trust;
 pub(crate) mod user;
 pub(crate) mod verify;

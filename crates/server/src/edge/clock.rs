@@ -4,7 +4,6 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use countersign_core::time::UnixSeconds;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::service::clock::Clock;
@@ -20,12 +19,8 @@ const AWAKE_OR_NOT: ClockId = ClockId::Monotonic;
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    fn wall(&self) -> UnixSeconds {
-        UnixSeconds(
-            SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |since| since.as_secs()),
-        )
+    fn since_1970(&self) -> Duration {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 
     fn monotonic(&self) -> Duration {

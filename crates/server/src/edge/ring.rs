@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::entropy::SystemEntropy;
 use super::folder::write_private;
-use crate::service::operator::RingKeeper;
+use crate::service::keys::RingKeeper;
 
 /// What a file's first lines say to whoever opens it.
 const HEAD: &str = "\
@@ -78,24 +78,35 @@ impl RingFile {
         }
     }
 
+    fn text(&self) -> Result<Zeroizing<String>, String> {
+        let text = fs::read_to_string(&self.path).map(Zeroizing::new);
+        text.map_err(|error| self.named(&error))
+    }
+
+    fn named(&self, error: &dyn fmt::Display) -> String {
+        format!("{}: {error}", self.path.display())
+    }
+
     fn change(&self, change: impl FnOnce(&str) -> Zeroizing<String>) -> Result<KeyRing, String> {
         let _changing = self
             .changing
             .lock()
             .expect("no thread panics while it changes the ring");
-        let named = |error: &dyn fmt::Display| format!("{}: {error}", self.path.display());
-        let text = Zeroizing::new(fs::read_to_string(&self.path).map_err(|error| named(&error))?);
-        let changed = change(&text);
-        let ring = parse(&changed).map_err(|error| named(&error))?;
+        let changed = change(&self.text()?);
+        let ring = parse(&changed).map_err(|error| self.named(&error))?;
         write_private(&self.path, changed.as_bytes()).map_err(|error| {
             let remedy = "the ring must be writable for as long as it is changed";
-            format!("{}; {remedy}", named(&error))
+            format!("{}; {remedy}", self.named(&error))
         })?;
         Ok(ring)
     }
 }
 
 impl RingKeeper for RingFile {
+    fn read(&self) -> Result<KeyRing, String> {
+        parse(&self.text()?).map_err(|error| self.named(&error))
+    }
+
     fn add(&self) -> Result<KeyRing, String> {
         self.change(|text| {
             let gap = if text.ends_with('\n') { "" } else { "\n" };

@@ -6,7 +6,7 @@
 //! throttle's memory are worth no more than the time they are judged by.
 
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use countersign_core::time::UnixSeconds;
@@ -18,10 +18,19 @@ const ANCHOR_S: u64 = 3600;
 /// Seconds by which the clock may stand behind the highest time ever committed when the server starts.
 const BEHIND_S_MAX: u64 = 5;
 
+/// How far the clock may be from that of a store that several nodes share.
+const APART_MAX: Duration = Duration::from_secs(2);
+
 /// The machine's clocks.
 pub trait Clock: Send + Sync {
+    /// Wall time, since 1970.
+    fn since_1970(&self) -> Duration;
+
     /// Wall time.
-    fn wall(&self) -> UnixSeconds;
+    fn wall(&self) -> UnixSeconds {
+        UnixSeconds(self.since_1970().as_secs())
+    }
+
     /// Time since some fixed moment, never set back; it goes on while the machine sleeps.
     fn monotonic(&self) -> Duration;
 }
@@ -42,6 +51,11 @@ pub enum ClockDoubt {
         /// By so many seconds, forward when positive.
         seconds: i64,
     },
+    /// It is apart from the clock of the store that several nodes share.
+    Apart {
+        /// By so many seconds, ahead when positive.
+        seconds: i64,
+    },
 }
 
 impl fmt::Display for ClockDoubt {
@@ -57,6 +71,11 @@ impl fmt::Display for ClockDoubt {
             ClockDoubt::Jumped { seconds } => write!(
                 f,
                 "the clock jumped by {seconds} s; see that it is right, then run `countersign clock accept`"
+            ),
+            ClockDoubt::Apart { seconds } => write!(
+                f,
+                "the clock is {seconds} s apart from the database's; set whichever is wrong, then run \
+                 `countersign clock accept`"
             ),
         }
     }
@@ -98,10 +117,7 @@ impl ClockGuard {
     /// [`ClockDoubt`]; it stays until [`ClockGuard::accept`].
     pub fn now(&self) -> Result<UnixSeconds, ClockDoubt> {
         let now = (self.clock.wall(), self.clock.monotonic());
-        let mut state = self
-            .state
-            .lock()
-            .expect("no thread panics while it holds the clock's state");
+        let mut state = self.state();
         let passed_s = now.1.saturating_sub(state.anchor.1).as_secs();
         let expected = state.anchor.0.plus(passed_s);
         if state.doubt.is_none() && expected.0.abs_diff(now.0.0) > JUMP_S_MAX {
@@ -116,6 +132,24 @@ impl ClockGuard {
         state.doubt.map_or(Ok(now.0), Err)
     }
 
+    /// The clocks as they stand, believed or not.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    /// Compares with another clock that was read at some time since ours showed `asked`; both since 1970.
+    pub fn compare(&self, asked: Duration, theirs: Duration) {
+        let ahead = asked.saturating_sub(theirs);
+        let behind = theirs.saturating_sub(self.clock.since_1970());
+        let apart = ahead.max(behind);
+        let mut state = self.state();
+        if state.doubt.is_none() && apart > APART_MAX {
+            let seconds = i64::try_from(apart.as_secs()).unwrap_or(i64::MAX);
+            let seconds = if ahead > behind { seconds } else { -seconds };
+            state.doubt = Some(ClockDoubt::Apart { seconds });
+        }
+    }
+
     /// The wall time whatever is thought of it; for showing, never for deciding.
     pub fn shown(&self) -> UnixSeconds {
         self.clock.wall()
@@ -124,13 +158,16 @@ impl ClockGuard {
     /// An operator vouches for the clock as it stands.
     pub fn accept(&self) {
         let now = (self.clock.wall(), self.clock.monotonic());
-        *self
-            .state
-            .lock()
-            .expect("no thread panics while it holds the clock's state") = State {
+        *self.state() = State {
             anchor: now,
             doubt: None,
         };
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state
+            .lock()
+            .expect("no thread panics while it holds the clock's state")
     }
 }
 
@@ -151,8 +188,8 @@ mod tests {
     }
 
     impl Clock for Hands {
-        fn wall(&self) -> UnixSeconds {
-            UnixSeconds(self.0[0].load(Ordering::Relaxed))
+        fn since_1970(&self) -> Duration {
+            Duration::from_secs(self.0[0].load(Ordering::Relaxed))
         }
 
         fn monotonic(&self) -> Duration {
@@ -219,5 +256,32 @@ mod tests {
             ClockGuard::new(Box::new(hands), UnixSeconds(0)).now(),
             Err(ClockDoubt::NotSet)
         );
+    }
+
+    #[test]
+    fn clock_more_than_two_seconds_from_the_shared_one_is_doubted_until_it_is_accepted() {
+        let hands = Hands::default();
+        hands.set(NOW, 0);
+        let guard = ClockGuard::new(Box::new(hands.clone()), UnixSeconds(0));
+        let apart = |milliseconds: i64, took_s: u64| {
+            guard.accept();
+            let asked = guard.clock().since_1970();
+            hands.set(NOW + took_s, took_s);
+            let theirs = Duration::from_millis((NOW * 1000).saturating_add_signed(milliseconds));
+            guard.compare(asked, theirs);
+            let answer = guard.now();
+            hands.set(NOW, 0);
+            answer
+        };
+        assert!(apart(2000, 0).is_ok());
+        assert!(apart(-2000, 0).is_ok());
+        assert_eq!(apart(3001, 0), Err(ClockDoubt::Apart { seconds: -3 }));
+        assert_eq!(apart(-2001, 0), Err(ClockDoubt::Apart { seconds: 2 }));
+        assert!(
+            apart(5000, 3).is_ok(),
+            "it may have been read at the end of the wait"
+        );
+        assert!(apart(-2000, 3).is_ok(), "or at its beginning");
+        assert_eq!(apart(-2001, 3), Err(ClockDoubt::Apart { seconds: 2 }));
     }
 }

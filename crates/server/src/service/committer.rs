@@ -7,21 +7,23 @@
 //! has shown lately that the store takes changes, so that whoever asks whether it does gets a true answer.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 
 use countersign_auth::event::{Act, Door, Ending, Event, Origin};
 use countersign_auth::policy::Policy;
 use countersign_auth::record::Key;
 use countersign_auth::rule::{Change, Entropy, Fault, Rule, World};
-use countersign_auth::seal::KeyRing;
+use countersign_auth::seal::{KeyRing, SealError};
 use countersign_auth::snapshot::Snapshot;
 use countersign_core::time::UnixSeconds;
 use tokio::sync::oneshot;
 
 use super::audit::{self, Head};
-use super::clock::{ClockDoubt, ClockGuard};
+use super::clock::ClockDoubt;
+use super::keys::Keys;
+use super::pulse::Pulse;
 use crate::store::{BATCH_MAX, Batch, Fate, Part, Store, StoreError};
 
 /// Rules that may wait at once; beyond that the door says "busy".
@@ -43,6 +45,8 @@ pub enum Failure {
     Clock(ClockDoubt),
     /// A stored secret can't be opened.
     Fault(Fault),
+    /// The key ring lacks this key, under which the newest secrets are sealed.
+    Ring(String),
     /// More waits than can be served in time.
     Busy,
     /// The server is stopping.
@@ -57,6 +61,10 @@ impl std::fmt::Display for Failure {
             Failure::Store(error) => error.fmt(f),
             Failure::Clock(doubt) => doubt.fmt(f),
             Failure::Fault(fault) => fault.fmt(f),
+            Failure::Ring(id) => write!(
+                f,
+                "the key ring lacks the key {id}, under which the newest secrets are sealed; copy the newest ring here"
+            ),
             Failure::Busy => f.write_str("more waits than can be served in time; try again soon"),
             Failure::Stopping => f.write_str("the server is stopping"),
             Failure::Internal => f.write_str("a rule is broken; the log says which"),
@@ -70,12 +78,12 @@ impl std::error::Error for Failure {}
 pub struct Desk {
     /// The store.
     pub store: Arc<dyn Store>,
-    /// The clock, watched.
-    pub clock: Arc<ClockGuard>,
+    /// What stands in the way of deciding.
+    pub pulse: Arc<Pulse>,
     /// The operator's numbers.
     pub policy: Arc<Policy>,
-    /// The keys; replaced whole on rotation.
-    pub keys: Arc<RwLock<Arc<KeyRing>>>,
+    /// The keys.
+    pub keys: Arc<Keys>,
     /// Randomness.
     pub entropy: Box<dyn Entropy + Send>,
     /// This node's name, which is its audit chain's.
@@ -191,6 +199,7 @@ struct Loop {
     /// End of this node's chain as last committed; none when it must be read again.
     head: Option<Head>,
     standing: Standing,
+    lost: Option<Lost>,
 }
 
 /// What the last commit showed of the store.
@@ -203,12 +212,21 @@ enum Standing {
     Failed,
 }
 
+/// A commit whose answer was lost.
+struct Lost {
+    /// Where this node's chain ends if it stands. Whatever else comes to stand under that number, it does not.
+    end: Head,
+    /// What it changed.
+    changes: Vec<Change>,
+}
+
 impl Loop {
     fn new(desk: Desk) -> Loop {
         Loop {
             desk,
             head: None,
             standing: Standing::Unknown,
+            lost: None,
         }
     }
 
@@ -228,16 +246,12 @@ impl Loop {
 
     /// Decides and commits all jobs once; returns those that another node made losers.
     fn round(&mut self, mut jobs: Vec<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
-        let now = match self.desk.clock.now() {
+        let now = match self.desk.pulse.now() {
             Ok(now) => now,
-            Err(doubt) => return reveal_all(jobs, Some(&Failure::Clock(doubt))),
+            Err(failure) => return reveal_all(jobs, Some(&failure)),
         };
-        let keys = self
-            .desk
-            .keys
-            .read()
-            .expect("no thread panics while it replaces the ring")
-            .clone();
+        self.learn_what_was_lost();
+        let keys = self.desk.keys.ring();
         let policy = self.desk.policy.clone();
         let mut world = World {
             now,
@@ -254,6 +268,7 @@ impl Loop {
             return reveal_all(jobs, Some(&failure));
         }
         let mut decided: Vec<Box<dyn Job>> = Vec::with_capacity(jobs.len());
+        let mut undecided = Vec::new();
         let mut parts = Vec::with_capacity(jobs.len());
         for mut job in jobs.drain(..) {
             match decide(&mut *job, &mut snapshot, &mut world, store) {
@@ -261,43 +276,43 @@ impl Loop {
                     parts.push(part);
                     decided.push(job);
                 }
+                // Another node may have added the key just now.
+                Err(Failure::Fault(Fault::Seal(SealError::UnknownKey))) if self.desk.keys.read_anew() => {
+                    undecided.push(job);
+                }
                 Err(failure) => job.reveal(Some(failure)),
             }
         }
         let batch = Batch { parts, now };
         if batch.parts.iter().all(|part| part.changes.is_empty()) {
-            return self.reveal_unchanged(decided, now, &keys);
+            self.reveal_unchanged(decided, now, &keys);
+            return undecided;
         }
         match self.commit(&batch, &keys) {
             Ok(fates) => {
                 batch
                     .winning(&fates)
                     .for_each(|change| (self.desk.committed)(change));
-                settle(decided, &fates)
+                undecided.extend(settle(decided, &fates));
             }
-            Err(error) => reveal_all(decided, Some(&Failure::Store(error))),
+            Err(error) => drop(reveal_all(decided, Some(&Failure::Store(error)))),
         }
+        undecided
     }
 
     /// Answers those that changed nothing, once the store has shown that it takes changes.
-    fn reveal_unchanged(
-        &mut self,
-        decided: Vec<Box<dyn Job>>,
-        now: UnixSeconds,
-        keys: &KeyRing,
-    ) -> Vec<Box<dyn Job>> {
+    fn reveal_unchanged(&mut self, decided: Vec<Box<dyn Job>>, now: UnixSeconds, keys: &KeyRing) {
         let parts = match self.standing {
             Standing::Takes(at) if now.since(at) < SHOWN_S => {
-                return reveal_all(decided, None);
+                drop(reveal_all(decided, None));
+                return;
             }
             // A full store may still take what changes nothing, so that it has to take something.
             Standing::Failed => vec![store_returned()],
             _ => Vec::new(),
         };
-        match self.commit(&Batch { parts, now }, keys) {
-            Ok(_) => reveal_all(decided, None),
-            Err(error) => reveal_all(decided, Some(&Failure::Store(error))),
-        }
+        let failure = self.commit(&Batch { parts, now }, keys).err().map(Failure::Store);
+        drop(reveal_all(decided, failure.as_ref()));
     }
 
     fn commit(&mut self, batch: &Batch, keys: &KeyRing) -> Result<Vec<Fate>, StoreError> {
@@ -305,11 +320,11 @@ impl Loop {
             Some(head) => head,
             None => head_of(&*self.desk.store, &self.desk.node)?,
         };
-        let mut after = before;
+        let (mut after, mut sent) = (before, Vec::new());
         let node = &self.desk.node;
-        let fates = self.desk.store.commit(batch, &mut |events| {
-            after = before;
-            audit::extend(&mut after, node, batch.now, events, keys)
+        let fates = self.desk.store.commit(batch, &mut |fates| {
+            (after, sent) = (before, fates.to_vec());
+            audit::extend(&mut after, node, batch.now, &batch.events(fates), keys)
         });
         self.head = fates.is_ok().then_some(after);
         self.standing = match &fates {
@@ -319,7 +334,36 @@ impl Loop {
                 Standing::Failed
             }
         };
+        if let Err(StoreError::Unknown(_)) = &fates
+            && after.number > before.number
+        {
+            self.lost = Some(Lost {
+                end: after,
+                changes: batch.winning(&sent).cloned().collect(),
+            });
+        }
         fates
+    }
+
+    /// Looks whether the commit whose answer was lost stands, and if so tells what it changed: sessions that it ended
+    /// must be closed here as well.
+    fn learn_what_was_lost(&mut self) {
+        let Some(lost) = &self.lost else { return };
+        let found = self.desk.store.audit(&self.desk.node, lost.end.number - 1, 1);
+        let Some(entry) = found.unwrap_or_default().into_iter().next() else {
+            return;
+        };
+        let stands = entry.number == lost.end.number && entry.mac == lost.end.mac;
+        tracing::warn!(
+            stands,
+            "what became of a commit whose answer was lost is known now"
+        );
+        if stands {
+            lost.changes
+                .iter()
+                .for_each(|change| (self.desk.committed)(change));
+        }
+        self.lost = None;
     }
 }
 

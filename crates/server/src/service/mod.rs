@@ -6,7 +6,7 @@
 //! Read next: [`committer`] for the heart, [`sign_in`](Service::sign_in) for the walk of a request.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -28,14 +28,18 @@ pub mod audit;
 pub mod clock;
 pub mod committer;
 pub mod hashing;
+pub mod keys;
 pub mod names;
 pub mod operator;
+pub mod pulse;
 pub mod refusals;
 pub mod upkeeper;
 
 pub use committer::Failure;
 use committer::{Committer, Desk, read_closure};
 use countersign_auth::credential::password::PasswordProblem;
+use keys::Keys;
+use pulse::Pulse;
 
 use crate::store::Store;
 
@@ -51,8 +55,9 @@ pub struct Service {
     store: Arc<dyn Store>,
     hashing: hashing::Hashing,
     clock: Arc<clock::ClockGuard>,
+    pulse: Arc<Pulse>,
     policy: Arc<Policy>,
-    keys: Arc<RwLock<Arc<KeyRing>>>,
+    keys: Arc<Keys>,
     entropy: Mutex<Box<dyn Entropy + Send>>,
     activity: Arc<Mutex<HashMap<Digest, UnixSeconds>>>,
     refusals: refusals::Refusals,
@@ -69,7 +74,7 @@ pub struct Parts {
     /// The operator's numbers.
     pub policy: Policy,
     /// The keys.
-    pub keys: KeyRing,
+    pub keys: Keys,
     /// A source of randomness for the committer, and one for the rest.
     pub entropy: [Box<dyn Entropy + Send>; 2],
     /// This node's name.
@@ -129,13 +134,25 @@ impl Service {
     /// That of the operating system when it gives no thread.
     pub fn start(parts: Parts) -> std::io::Result<Service> {
         let policy = Arc::new(parts.policy);
-        let keys = Arc::new(RwLock::new(Arc::new(parts.keys)));
+        let keys = Arc::new(parts.keys);
         let activity = Arc::new(Mutex::new(HashMap::new()));
         let [committing, asking] = parts.entropy;
+        let ended = {
+            let activity = activity.clone();
+            move |key: &Key| {
+                if let Key::Session(id) = key {
+                    lock(&activity).remove(id);
+                }
+            }
+        };
+        let pulse = Arc::new(Pulse::new(parts.clock.clone(), keys.clone(), ended.clone()));
+        if parts.store.follow(pulse.clone()) {
+            pulse.expect();
+        }
         let committed = {
-            let (activity, notices) = (activity.clone(), parts.notices);
+            let notices = parts.notices;
             move |change: &Change| match change {
-                Change::Delete(Key::Session(id)) => drop(lock(&activity).remove(id)),
+                Change::Delete(key) => ended(key),
                 Change::Put(Key::Notice(id), Record::Notice(notice)) if !notice.delivered => {
                     notices(*id, notice)
                 }
@@ -144,7 +161,7 @@ impl Service {
         };
         let desk = Desk {
             store: parts.store.clone(),
-            clock: parts.clock.clone(),
+            pulse: pulse.clone(),
             policy: policy.clone(),
             keys: keys.clone(),
             entropy: committing,
@@ -158,6 +175,7 @@ impl Service {
             store: parts.store,
             hashing: parts.hashing,
             clock: parts.clock,
+            pulse,
             policy,
             keys,
             entropy: Mutex::new(asking),
@@ -208,7 +226,7 @@ impl Service {
         R: Rule + Send + 'static,
         R::Outcome: Send + 'static,
     {
-        let now = self.clock.now().map_err(Failure::Clock)?;
+        let now = self.pulse.now()?;
         let (policy, keys) = (self.policy.clone(), self.ring());
         self.read(move |store| {
             // A rule that changes nothing has no use for chance; it is given none.
@@ -240,18 +258,7 @@ impl Service {
     }
 
     fn ring(&self) -> Arc<KeyRing> {
-        self.keys
-            .read()
-            .expect("no thread panics while it replaces the ring")
-            .clone()
-    }
-
-    /// Works with another ring from the next decision on.
-    fn replace_ring(&self, ring: KeyRing) {
-        *self
-            .keys
-            .write()
-            .expect("no thread panics while it holds the ring") = Arc::new(ring);
+        self.keys.ring()
     }
 
     fn salt(&self) -> [u8; 16] {
@@ -385,7 +392,7 @@ impl Service {
     /// # Errors
     /// [`Failure`].
     pub async fn session(&self, token: &str) -> Result<Option<Live>, Failure> {
-        let now = self.clock.now().map_err(Failure::Clock)?;
+        let now = self.pulse.now()?;
         let id = Digest::of(token);
         let Some(session) = self.stored_session(id).await? else {
             return Ok(None);
@@ -457,7 +464,7 @@ impl Service {
     /// # Errors
     /// [`Failure`].
     pub async fn view(&self, name: &Name) -> Result<Option<View>, Failure> {
-        let now = self.clock.now().map_err(Failure::Clock)?;
+        let now = self.pulse.now()?;
         let (name, policy) = (name.clone(), self.policy.clone());
         // A copy: whoever checks a session meanwhile must not wait for the disk.
         let activity = lock(&self.activity).clone();

@@ -61,7 +61,7 @@ impl Service {
     /// # Errors
     /// [`Failure`].
     pub async fn sweep(&self) -> Result<usize, Failure> {
-        let now = self.clock.now().map_err(Failure::Clock)?;
+        let now = self.pulse.now()?;
         let keys = self
             .read(move |store| store.expired(now, SWEEP_MAX).map_err(Failure::Store))
             .await?;

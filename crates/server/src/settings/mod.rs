@@ -43,6 +43,8 @@ pub struct Settings {
     pub node: String,
     /// The key ring, when it is kept elsewhere.
     pub keys_file: Option<PathBuf>,
+    /// The folder of the key ring, when it is not in the data folder.
+    pub keys: Option<PathBuf>,
     /// The address of the store that several nodes share; none for the embedded one.
     pub store: Option<String>,
     /// File with the password for it.
@@ -91,6 +93,7 @@ impl Settings {
             names: Vec::new(),
             node: String::new(),
             keys_file: None,
+            keys: None,
             store: None,
             store_password_file: None,
             store_ca: None,
@@ -151,6 +154,10 @@ impl Settings {
                 problem,
                 "set `store`, or remove `store_password_file` and `store_ca`",
             );
+        }
+        if self.keys.is_some() && self.keys_file.is_some() {
+            let problem = "a folder of the key ring and the ring itself are both named".to_owned();
+            note("keys", problem, "set `keys` or `keys_file`, and remove the other");
         }
         let window = self.policy.window;
         if self.profile == Profile::Production && (window.past > 1 || window.future > 1) {

@@ -47,7 +47,7 @@ impl Setting {
 }
 
 /// Every setting, in the order of the example file.
-pub const TABLE: [Setting; 31] = [
+pub const TABLE: [Setting; 32] = [
     Setting {
         name: "data",
         default: "\"data\"",
@@ -134,10 +134,20 @@ pub const TABLE: [Setting; 31] = [
         apply: |to, text| node_name(text).map(|node| to.node = node),
     },
     Setting {
+        name: "keys",
+        default: "\"\"",
+        about: "Folder of the key ring, which is the file `ring` in it, when it is not `keys` in the data folder; \
+                several nodes share one.",
+        apply: |to, text| {
+            to.keys = optional(text).map(Into::into);
+            Ok(())
+        },
+    },
+    Setting {
         name: "keys_file",
         default: "\"\"",
-        about: "The key ring, when it is kept outside of the data folder. A credential `countersign-keys` of the \
-                service manager is found by itself.",
+        about: "The key ring itself, in place of `keys`. A credential `countersign-keys` of the service manager is \
+                found by itself.",
         apply: |to, text| {
             to.keys_file = optional(text).map(Into::into);
             Ok(())

@@ -23,7 +23,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 8] = [
+    pub(super) const ALL: [Kind; 8] = [
         Kind::Account,
         Kind::Challenge,
         Kind::Session,

@@ -1,5 +1,5 @@
-//! A store that fails where it is told to: the ordinary port with a fault inside, for tests of whoever stands
-//! above.
+//! A store that fails where it is told to, and is heard of when a test says so: the ordinary port with a fault inside,
+//! for tests of whoever stands above.
 //!
 //! Knows: when to fail. Must never know: what is stored.
 
@@ -10,7 +10,7 @@ use countersign_auth::record::{Key, Record};
 use countersign_auth::snapshot::Stored;
 use countersign_core::time::UnixSeconds;
 
-use super::{AuditRow, Batch, Chain, Fate, Kind, Store, StoreError};
+use super::{AuditRow, Batch, Chain, Fate, Kind, Listener, Store, StoreError};
 
 /// Where the next commit fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,10 +21,12 @@ pub enum Fault {
     AfterCommit,
 }
 
-/// Wraps a store and fails one commit at a time.
+/// Wraps a store and fails one commit at a time. What the store itself says of its clock is not passed on.
 pub struct Faulty {
     inner: Arc<dyn Store>,
     next: Mutex<Option<Fault>>,
+    /// Who is told of beats; no listener is taken where there is no place for one.
+    listener: Option<Mutex<Option<Arc<dyn Listener>>>>,
 }
 
 impl Faulty {
@@ -33,7 +35,24 @@ impl Faulty {
         Faulty {
             inner,
             next: Mutex::new(None),
+            listener: None,
         }
+    }
+
+    /// Wraps a store that several nodes share: its listener hears what a test says.
+    pub fn shared(inner: Arc<dyn Store>) -> Faulty {
+        Faulty {
+            listener: Some(Mutex::default()),
+            ..Faulty::new(inner)
+        }
+    }
+
+    /// Whoever listens to it, if anybody does.
+    pub fn listener(&self) -> Option<Arc<dyn Listener>> {
+        let listener = self.listener.as_ref()?.lock();
+        listener
+            .expect("no thread panics while it holds the listener")
+            .clone()
     }
 
     /// Makes the next commit fail.
@@ -66,7 +85,7 @@ impl Store for Faulty {
         }
     }
 
-    fn list(&self, kind: Kind, after: &str, limit: usize) -> Result<Vec<(Key, Record)>, StoreError> {
+    fn list(&self, kind: Kind, after: Option<&str>, limit: usize) -> Result<Vec<(Key, Record)>, StoreError> {
         self.inner.list(kind, after, limit)
     }
 
@@ -88,6 +107,16 @@ impl Store for Faulty {
 
     fn set_note(&self, name: &str, value: &str) -> Result<(), StoreError> {
         self.inner.set_note(name, value)
+    }
+
+    fn follow(&self, listener: Arc<dyn Listener>) -> bool {
+        let Some(place) = &self.listener else {
+            return false;
+        };
+        *place
+            .lock()
+            .expect("no thread panics while it holds the listener") = Some(listener);
+        true
     }
 
     fn copy_to(&self, file: &Path) -> Result<(), StoreError> {

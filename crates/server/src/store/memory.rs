@@ -71,7 +71,7 @@ impl Store for Memory {
                 Change::Audit(_) => {}
             }
         }
-        held.audit.extend(chain(&batch.events(&fates)));
+        held.audit.extend(chain(&fates));
         let high_water = held
             .notes
             .get(NOTE_HIGH_WATER)
@@ -82,13 +82,13 @@ impl Store for Memory {
         Ok(fates)
     }
 
-    fn list(&self, kind: Kind, after: &str, limit: usize) -> Result<Vec<(Key, Record)>, StoreError> {
+    fn list(&self, kind: Kind, after: Option<&str>, limit: usize) -> Result<Vec<(Key, Record)>, StoreError> {
         let held = self.held();
         let mut found: Vec<_> = held
             .records
             .iter()
             .map(|(key, (_, record))| (codec::spelt(key), key, record))
-            .filter(|((of, id), ..)| *of == kind && id.as_str() > after)
+            .filter(|((of, id), ..)| *of == kind && after.is_none_or(|after| id.as_str() > after))
             .collect();
         found.sort_by(|((_, a), ..), ((_, b), ..)| a.cmp(b));
         Ok(found

@@ -8,6 +8,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_auth::event::Event;
 use countersign_auth::record::{Key, Record};
@@ -20,6 +22,7 @@ pub mod faulty;
 pub mod memory;
 pub mod postgres;
 pub mod sqlite;
+pub mod transfer;
 
 pub use codec::{Kind, key_of};
 
@@ -90,8 +93,39 @@ pub struct AuditRow {
     pub mac: [u8; 32],
 }
 
-/// Numbers and chains the events of the decisions that stand; called by the store once these are known.
-pub type Chain<'a> = dyn FnMut(&[&Event]) -> Vec<AuditRow> + 'a;
+/// Numbers and chains the events of the decisions that stand; called by the store once it knows what becomes of each.
+pub type Chain<'a> = dyn FnMut(&[Fate]) -> Vec<AuditRow> + 'a;
+
+/// What a store that several nodes share says of itself, several times a second.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Beat {
+    /// Its clock, since 1970.
+    pub now: Duration,
+    /// What [`NOTE_SEALING_KEY`] says.
+    pub sealing_key: Option<String>,
+}
+
+/// A moment by the clocks of whoever listens to a store, which knows of no clock but its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// Wall time, since 1970.
+    pub wall: Duration,
+    /// Time since some fixed moment.
+    pub monotonic: Duration,
+}
+
+/// Who listens to a store that several nodes share.
+pub trait Listener: Send + Sync {
+    /// The store is about to be asked for a beat.
+    fn asking(&self) -> Moment;
+
+    /// It answered what was asked for at that moment.
+    fn heard(&self, asked: Moment, beat: Beat);
+
+    /// A node, perhaps this one, ended what stood under this key. A hint: it may come late, and never when the
+    /// connection broke.
+    fn ended(&self, key: &Key);
+}
 
 /// What every store can do. Calls block; they are made from the committer's thread or from threads that may
 /// wait.
@@ -108,11 +142,11 @@ pub trait Store: Send + Sync {
     /// [`StoreError`]; nothing is known of any decision then, or nothing was done.
     fn commit(&self, batch: &Batch, chain: &mut Chain<'_>) -> Result<Vec<Fate>, StoreError>;
 
-    /// Records of a kind in the order of their ids, after one id.
+    /// Records of a kind in the order of their ids, after one id or from the first.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    fn list(&self, kind: Kind, after: &str, limit: usize) -> Result<Vec<(Key, Record)>, StoreError>;
+    fn list(&self, kind: Kind, after: Option<&str>, limit: usize) -> Result<Vec<(Key, Record)>, StoreError>;
 
     /// Keys of records that were over at a time.
     ///
@@ -156,6 +190,12 @@ pub trait Store: Send + Sync {
         }
     }
 
+    /// Tells a listener of beats and ends from now on; whether it will. An embedded store has nothing to tell.
+    fn follow(&self, listener: Arc<dyn Listener>) -> bool {
+        let _ = listener;
+        false
+    }
+
     /// Writes a consistent copy of everything to a new file, while the store is in use.
     ///
     /// # Errors
@@ -167,8 +207,12 @@ pub trait Store: Send + Sync {
 pub const NOTE_HIGH_WATER: &str = "high_water";
 /// The note that names the key ring.
 pub const NOTE_RING: &str = "key_ring";
+/// The note that says whether this store is a copy that was never finished.
+pub const NOTE_COPY: &str = "copy";
 /// The note that names the newest sealing key of the ring.
 pub const NOTE_SEALING_KEY: &str = "sealing_key";
+/// The note that says since when that is the newest.
+pub const NOTE_SEALING_SINCE: &str = "sealing_since";
 
 impl Batch {
     /// Every key that any decision was made upon.

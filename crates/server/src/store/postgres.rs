@@ -9,72 +9,48 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::ops::Deref;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use countersign_auth::record::{Key, Record};
 use countersign_auth::rule::Change;
 use countersign_auth::snapshot::{Stored, Version};
 use countersign_core::time::UnixSeconds;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
-use tokio::runtime::Runtime;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Config, Row};
-use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_postgres::{Row, Statement};
 
 use super::codec::{self, Kind};
-use super::{AuditRow, Batch, Chain, Fate, NOTE_HIGH_WATER, Store, StoreError};
+use super::sqlite::Sqlite;
+use super::transfer::{self, Trouble};
+use super::{AuditRow, Batch, Chain, Fate, Listener, NOTE_HIGH_WATER, NOTE_SEALING_KEY, Store, StoreError};
 
 const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/postgres/0001_records.sql")];
 /// The note that says how many migrations were made.
 const NOTE_SCHEMA: &str = "schema";
 /// Held while migrations are made, so that of several nodes that start at once one makes them.
 const MIGRATION_LOCK: i64 = 0x636f_756e_7465_7273;
-/// Connections of one node at most: a server bears a hundred, and several nodes share it. More callers wait.
-const CONNECTIONS_MAX: usize = 16;
-/// Time for one answer; a server that is out of reach must not hold whoever decides.
-const ANSWER_TIME_MAX: Duration = Duration::from_secs(15);
-/// Time for a connection to be made.
-const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
+/// Held in shared mode by every node that serves, and alone by whoever copies the whole database.
+const USED: i64 = 0x636f_756e_7465_7274;
+/// The channel of hints.
+const FOLLOWED: &str = "countersign";
 /// How often a batch is begun anew because another node made a row that it would make.
 const TRIES_MAX: usize = 4;
 /// Seconds by which the highest time may run ahead of its note: so often, and not at every commit, do all nodes write
 /// the one row.
 const HIGH_WATER_STEP_S: u64 = 5;
 
-/// What every connection is set to. Durability is asked for and not left to the server's defaults.
-const SESSION: &str = "SET synchronous_commit = on; SET lock_timeout = '2s'; SET statement_timeout = '10s'; \
-                       SET idle_in_transaction_session_timeout = '10s'; \
-                       SET default_transaction_isolation = 'read committed'";
+mod follow;
+mod pool;
+
+pub use pool::check_address;
+use pool::{Lent, Pool, unavailable};
+
 /// A database on a server.
 pub struct Postgres {
-    /// Drives the connections; callers wait for it without entering it, whatever thread they are on.
-    runtime: Option<Runtime>,
-    config: Arc<Config>,
-    tls: MakeRustlsConnect,
-    idle: Mutex<Vec<Client>>,
-    places: Arc<Semaphore>,
-}
-
-/// A connection that somebody asks over, and its place among those there may be.
-struct Lent {
-    client: Client,
-    _place: OwnedSemaphorePermit,
-}
-
-impl Deref for Lent {
-    type Target = Client;
-
-    fn deref(&self) -> &Client {
-        &self.client
-    }
+    pool: Arc<Pool>,
+    /// The connection whose transaction sees the database as it was at one moment, where that is asked for.
+    moment: Option<Mutex<Option<Lent>>>,
 }
 
 type Fallible<T> = Result<T, tokio_postgres::Error>;
@@ -88,56 +64,48 @@ impl Postgres {
     /// # Errors
     /// [`StoreError::Unavailable`] also when a newer version of Countersign has written to it.
     pub fn open(url: &str, password: Option<&str>, authority: Option<&str>) -> Result<Postgres, StoreError> {
-        let mut config: Config = url.parse().map_err(|_| broken_url())?;
-        if let Some(password) = password {
-            config.password(password);
-        }
-        config.connect_timeout(CONNECT_TIME_MAX);
-        config.application_name("countersign");
-        match authority {
-            Some(_) => config.ssl_mode(SslMode::Require),
-            None if is_here(&config) => config.ssl_mode(SslMode::Disable),
-            None => {
-                let cause = "a PostgreSQL server on another machine is spoken to over TLS only; set store_ca";
-                return Err(StoreError::Unavailable(cause.into()));
-            }
-        };
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("postgres")
-            .enable_all()
-            .build()
-            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let store = Postgres {
-            runtime: Some(runtime),
-            config: Arc::new(config),
-            tls: MakeRustlsConnect::new(trusting(authority)?),
-            idle: Mutex::new(Vec::new()),
-            places: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            pool: Arc::new(Pool::new(url, password, authority)?),
+            moment: None,
         };
         store.with(|client| async move { (migrate(&client).await, client) })??;
         Ok(store)
     }
 
-    /// Runs a future on the store's own threads and waits for it, but not for ever.
-    fn wait<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = T> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let (answer, answered) = std::sync::mpsc::sync_channel(1);
-        let runtime = self
-            .runtime
-            .as_ref()
-            .expect("the runtime is there until the drop");
-        runtime.spawn(async move {
-            // Whoever waits is there until the answer comes.
-            let _ = answer.send(tokio::time::timeout(ANSWER_TIME_MAX, work).await);
-        });
-        let broken = |why: &str| StoreError::Unavailable(why.into());
-        answered
-            .recv()
-            .map_err(|_| broken("a connection's task broke off"))?
-            .map_err(|_| broken("the server did not answer in time"))
+    /// The database as it is now, whatever is written to it meanwhile; for reading only.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub fn as_of_now(&self) -> Result<Postgres, StoreError> {
+        let client = self.pool.lend()?;
+        let (begun, client) = self.pool.wait(async move {
+            let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+            (client.batch_execute(begin).await, client)
+        })?;
+        begun.map_err(unavailable)?;
+        Ok(Postgres {
+            pool: self.pool.clone(),
+            moment: Some(Mutex::new(Some(client))),
+        })
+    }
+
+    /// Keeps every node from this database until it is dropped.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when a node uses it.
+    pub fn alone(&self) -> Result<Alone, StoreError> {
+        let client = self.pool.lend()?;
+        let (taken, client) = self.pool.wait(async move {
+            let take = "SELECT pg_try_advisory_lock($1)";
+            (rows(&client, take, vec![value(USED)]).await, client)
+        })?;
+        if taken.map_err(unavailable)?.iter().any(|row| row.get(0)) {
+            Ok(Alone { _holder: client })
+        } else {
+            Err(StoreError::Unavailable(
+                "a node uses it; stop every node first".into(),
+            ))
+        }
     }
 
     /// Asks over a connection of the pool, which takes it back when it is still good.
@@ -146,71 +114,30 @@ impl Postgres {
         T: Send + 'static,
         F: Future<Output = (T, Lent)> + Send + 'static,
     {
-        let client = self.client()?;
-        let (answer, client) = self.wait(ask(client))?;
-        self.keep(client);
-        Ok(answer)
-    }
-
-    fn client(&self) -> Result<Lent, StoreError> {
-        let place = match self.places.clone().try_acquire_owned() {
-            Ok(place) => place,
-            Err(_) => {
-                let place = self.wait(self.places.clone().acquire_owned())?;
-                place.expect("the places are never closed")
-            }
+        let Some(moment) = &self.moment else {
+            let (answer, client) = self.pool.wait(ask(self.pool.lend()?))?;
+            self.pool.take_back(client);
+            return Ok(answer);
         };
-        let kept = self.idle().pop();
-        if let Some(client) = kept.filter(|client| !client.is_closed()) {
-            return Ok(Lent {
-                client,
-                _place: place,
-            });
-        }
-        let (config, tls) = (self.config.clone(), self.tls.clone());
-        let client = self.wait(async move {
-            let (client, connection) = config.connect(tls).await?;
-            tokio::spawn(async move {
-                if let Err(error) = connection.await {
-                    tracing::debug!(%error, "a connection to the store ended");
-                }
-            });
-            client.batch_execute(SESSION).await?;
-            Ok(client)
-        })?;
-        let client = client.map_err(unavailable)?;
-        Ok(Lent {
-            client,
-            _place: place,
-        })
-    }
-
-    fn keep(&self, lent: Lent) {
-        if !lent.is_closed() {
-            self.idle().push(lent.client);
-        }
-    }
-
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Client>> {
-        self.idle
+        let mut moment = moment
             .lock()
-            .expect("no thread panics while it holds the pool")
+            .expect("no thread panics while it holds the moment's connection");
+        let lost = || StoreError::Unavailable("the connection was lost; begin again".into());
+        let (answer, client) = self.pool.wait(ask(moment.take().ok_or_else(lost)?))?;
+        *moment = Some(client);
+        Ok(answer)
     }
 
     /// Rows of a query.
     fn query(&self, text: &'static str, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        self.with(move |client| async move { (rows(&client, text, &values).await, client) })?
+        self.with(move |client| async move { (rows(&client, text, values).await, client) })?
             .map_err(unavailable)
     }
 }
 
-impl Drop for Postgres {
-    fn drop(&mut self) {
-        // A runtime that is dropped waits for its threads, which no async task may do.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
+/// Keeps every node from a database until it is dropped.
+pub struct Alone {
+    _holder: Lent,
 }
 
 /// A parameter of a statement.
@@ -220,90 +147,43 @@ fn value(value: impl ToSql + Sync + Send + 'static) -> Value {
     Box::new(value)
 }
 
-async fn rows(client: &Client, text: &str, values: &[Value]) -> Fallible<Vec<Row>> {
-    let statement = client.prepare(text).await?;
-    let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| &**value as _).collect();
-    client.query(&statement, &values).await
+/// A statement that the server knows already, with its values: sent as soon as it is polled, so that several go out
+/// together and in order.
+struct Asked<'a> {
+    client: &'a Lent,
+    statement: Statement,
+    values: Vec<Value>,
 }
 
-async fn run(client: &Client, text: &str, values: &[Value]) -> Fallible<u64> {
-    let statement = client.prepare(text).await?;
-    let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| &**value as _).collect();
-    client.execute(&statement, &values).await
+impl<'a> Asked<'a> {
+    async fn new(client: &'a Lent, text: &'static str, values: Vec<Value>) -> Fallible<Asked<'a>> {
+        let statement = client.prepared(text).await?;
+        Ok(Asked {
+            client,
+            statement,
+            values,
+        })
+    }
+
+    async fn rows(&self) -> Fallible<Vec<Row>> {
+        let values: Vec<&(dyn ToSql + Sync)> = self.values.iter().map(|value| &**value as _).collect();
+        self.client.query(&self.statement, &values).await
+    }
 }
 
-/// Whether a text is an address of a database, without a password: settings are shown to whoever asks.
-///
-/// # Errors
-/// What is wrong with it; the text is not repeated.
-pub fn check_address(text: &str) -> Result<(), &'static str> {
-    let config: Config = match text.parse() {
-        Ok(config) if text.starts_with("postgres://") || text.starts_with("postgresql://") => config,
-        _ => return Err("it is no address of a PostgreSQL database"),
-    };
-    match config.get_password() {
+async fn rows(client: &Lent, text: &'static str, values: Vec<Value>) -> Fallible<Vec<Row>> {
+    Asked::new(client, text, values).await?.rows().await
+}
+
+/// Nothing, or what a statement answers.
+async fn done(asked: &Option<Asked<'_>>) -> Fallible<()> {
+    match asked {
+        Some(asked) => asked.rows().await.map(drop),
         None => Ok(()),
-        Some(_) => Err("it holds a password, which belongs into a file named by `store_password_file`"),
     }
 }
 
-/// Whether every host of an address is this machine.
-fn is_here(config: &Config) -> bool {
-    let is_here = |host: &Host| match host {
-        Host::Unix(_) => true,
-        Host::Tcp(name) => {
-            name == "localhost"
-                || name
-                    .parse::<std::net::IpAddr>()
-                    .is_ok_and(|address| address.is_loopback())
-        }
-    };
-    let addresses = config.get_hostaddrs().iter();
-    config.get_hosts().iter().all(is_here) && addresses.into_iter().all(std::net::IpAddr::is_loopback)
-}
-
-fn trusting(authority: Option<&str>) -> Result<ClientConfig, StoreError> {
-    let broken = |why: &str| StoreError::Unavailable(format!("store_ca: {why}"));
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(authority.unwrap_or_default().as_bytes()) {
-        let certificate = certificate.map_err(|_| broken("a certificate in PEM is damaged"))?;
-        roots
-            .add(certificate)
-            .map_err(|_| broken("a certificate is no authority's"))?;
-    }
-    if authority.is_some() && roots.is_empty() {
-        return Err(broken("it holds no certificate in PEM"));
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| broken(&error.to_string()))?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
-}
-
-fn broken_url() -> StoreError {
-    // What is wrong with it is not repeated: it may hold a password.
-    StoreError::Unavailable("the store's address is not postgres://USER@HOST:PORT/DATABASE".into())
-}
-
-fn unavailable(error: tokio_postgres::Error) -> StoreError {
-    let remedy = match error.code() {
-        Some(&SqlState::DISK_FULL) => "; free some space",
-        Some(&SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION) => {
-            "; check user, password and pg_hba.conf"
-        }
-        Some(&SqlState::INSUFFICIENT_PRIVILEGE) => "; the user must own the database",
-        Some(&SqlState::UNIQUE_VIOLATION) => "; does another node have this node's name?",
-        _ => "",
-    };
-    // The server's own words for what it refused; never the statement's values.
-    let cause = error
-        .as_db_error()
-        .map_or_else(|| error.to_string(), |error| error.message().to_owned());
-    StoreError::Unavailable(format!("{cause}{remedy}"))
-}
-
-async fn migrate(client: &Client) -> Result<(), StoreError> {
+async fn migrate(client: &Lent) -> Result<(), StoreError> {
     let lock = format!("SELECT pg_advisory_lock({MIGRATION_LOCK})");
     client.batch_execute(&lock).await.map_err(unavailable)?;
     let migrated = migrate_locked(client).await;
@@ -312,14 +192,18 @@ async fn migrate(client: &Client) -> Result<(), StoreError> {
     migrated
 }
 
-async fn migrate_locked(client: &Client) -> Result<(), StoreError> {
+async fn migrate_locked(client: &Lent) -> Result<(), StoreError> {
     let exists = "SELECT 1 FROM pg_catalog.pg_class WHERE oid = to_regclass('note')";
     let mut found = 0;
-    if !rows(client, exists, &[]).await.map_err(unavailable)?.is_empty() {
+    if !rows(client, exists, vec![])
+        .await
+        .map_err(unavailable)?
+        .is_empty()
+    {
         let schema = rows(
             client,
             "SELECT value FROM note WHERE name = $1",
-            &[value(NOTE_SCHEMA)],
+            vec![value(NOTE_SCHEMA)],
         )
         .await;
         let schema = schema.map_err(unavailable)?;
@@ -369,6 +253,15 @@ fn settled<'a>(changes: impl Iterator<Item = &'a Change>) -> BTreeMap<&'a Key, O
     settled
 }
 
+/// Hints of the sessions that a commit ends.
+fn ended<'a>(changes: impl Iterator<Item = &'a Change>) -> Vec<String> {
+    let hint = |change: &Change| match change {
+        Change::Delete(key @ Key::Session(_)) => Some(follow::spelt(key)),
+        _ => None,
+    };
+    changes.filter_map(hint).collect()
+}
+
 /// Records to be written, as columns.
 #[derive(Default)]
 struct Records {
@@ -404,7 +297,10 @@ enum Hindrance {
     Taken,
     /// The locks could not be had in time; nothing was done.
     Waited,
+    /// Nothing was done.
     Failed(tokio_postgres::Error),
+    /// The commit was sent and its answer lost.
+    Lost(tokio_postgres::Error),
 }
 
 impl From<tokio_postgres::Error> for Hindrance {
@@ -416,108 +312,149 @@ impl From<tokio_postgres::Error> for Hindrance {
     }
 }
 
+impl Hindrance {
+    /// What an error means once the commit was sent as well: where the server says what is wrong, it did not commit.
+    fn sent(error: tokio_postgres::Error) -> Hindrance {
+        match error.code() {
+            Some(_) => Hindrance::from(error),
+            None => Hindrance::Lost(error),
+        }
+    }
+}
+
+/// What a batch writes, once it is known what of it stands.
+struct Writing {
+    made: Records,
+    changed: Records,
+    gone: (Vec<&'static str>, Vec<String>),
+    entries: Vec<AuditRow>,
+    ended: Vec<String>,
+    now: UnixSeconds,
+}
+
+impl Writing {
+    fn new(
+        stored: &BTreeMap<&Key, Version>,
+        batch: &Batch,
+        fates: &[Fate],
+        entries: Vec<AuditRow>,
+    ) -> Writing {
+        let (mut made, mut changed, mut gone) = (Records::default(), Records::default(), Vec::new());
+        for (key, record) in settled(batch.winning(fates)) {
+            let is_there = stored.get(key).is_some_and(|version| *version > 0);
+            match record {
+                Some(record) if is_there => changed.push(key, record),
+                Some(record) => made.push(key, record),
+                None => gone.push(key),
+            }
+        }
+        Writing {
+            made,
+            changed,
+            gone: columns(gone),
+            entries,
+            ended: ended(batch.winning(fates)),
+            now: batch.now,
+        }
+    }
+
+    /// Writes and commits in one go: statements that follow one that failed do nothing, and the commit then takes all
+    /// back.
+    async fn run(self, client: &Lent) -> Result<(), Hindrance> {
+        let made = (!self.made.kinds.is_empty()).then(|| self.made.values());
+        let changed = (!self.changed.kinds.is_empty()).then(|| self.changed.values());
+        let (gone_kinds, gone_ids) = self.gone;
+        let gone = (!gone_kinds.is_empty()).then(|| vec![value(gone_kinds), value(gone_ids)]);
+        let entries = (!self.entries.is_empty()).then(|| audit_columns(self.entries));
+        let ended = (!self.ended.is_empty()).then(|| vec![value(FOLLOWED), value(self.ended)]);
+        let high_water = vec![
+            value(NOTE_HIGH_WATER),
+            value(self.now.to_string()),
+            value(HIGH_WATER_STEP_S.cast_signed()),
+        ];
+        let (make, change, delete) = (
+            asked(client, MAKE, made).await?,
+            asked(client, CHANGE, changed).await?,
+            asked(client, DELETE, gone).await?,
+        );
+        let (append, hint, raise) = (
+            asked(client, APPEND, entries).await?,
+            asked(client, HINT, ended).await?,
+            asked(client, RAISE, Some(high_water)).await?,
+        );
+        let (made, changed, deleted, appended, hinted, raised, committed) = tokio::join!(
+            biased;
+            done(&make),
+            done(&change),
+            done(&delete),
+            done(&append),
+            done(&hint),
+            done(&raise),
+            client.batch_execute("COMMIT"),
+        );
+        made.map_err(|error| match error.code() {
+            Some(&SqlState::UNIQUE_VIOLATION) => Hindrance::Taken,
+            _ => Hindrance::sent(error),
+        })?;
+        for answer in [changed, deleted, appended, hinted, raised, committed] {
+            answer.map_err(Hindrance::sent)?;
+        }
+        Ok(())
+    }
+}
+
+async fn asked<'a>(
+    client: &'a Lent,
+    text: &'static str,
+    values: Option<Vec<Value>>,
+) -> Result<Option<Asked<'a>>, Hindrance> {
+    match values {
+        Some(values) => Ok(Some(Asked::new(client, text, values).await?)),
+        None => Ok(None),
+    }
+}
+
+const LOCK: &str = "SELECT r.kind, r.id, r.version FROM record r \
+                    JOIN unnest($1::text[], $2::text[]) AS k (kind, id) ON r.kind = k.kind AND r.id = k.id \
+                    ORDER BY r.kind, r.id FOR UPDATE OF r";
+const MAKE: &str = "INSERT INTO record (kind, id, version, expires_at, body) \
+                    SELECT kind, id, nextval('record_version'), expires_at, body \
+                    FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) \
+                    AS m (kind, id, expires_at, body) ORDER BY kind COLLATE \"C\", id COLLATE \"C\"";
+const CHANGE: &str = "UPDATE record AS r \
+                      SET version = nextval('record_version'), expires_at = c.expires_at, body = c.body \
+                      FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) \
+                      AS c (kind, id, expires_at, body) WHERE r.kind = c.kind AND r.id = c.id";
+const DELETE: &str = "DELETE FROM record AS r USING unnest($1::text[], $2::text[]) AS g (kind, id) \
+                      WHERE r.kind = g.kind AND r.id = g.id";
+const APPEND: &str = "INSERT INTO audit (node, number, at, body, mac) \
+                      SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bytea[])";
+const HINT: &str = "SELECT pg_notify($1, hint) FROM unnest($2::text[]) AS hint";
+const RAISE: &str = "INSERT INTO note (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE \
+                     SET value = excluded.value WHERE note.value::bigint < excluded.value::bigint - $3::bigint";
+
 impl Postgres {
     /// Begins a transaction and locks what the batch was decided upon; answers the versions as they stand.
-    fn lock(&self, client: Lent, keys: &BTreeSet<&Key>) -> Result<(Fallible<Vec<Row>>, Lent), StoreError> {
+    fn lock(
+        &self,
+        client: Lent,
+        keys: &BTreeSet<&Key>,
+    ) -> Result<(Result<Vec<Row>, Hindrance>, Lent), StoreError> {
         let (kinds, ids) = columns(keys.iter().copied());
-        self.wait(async move {
+        self.pool.wait(async move {
             let locked = async {
-                client.batch_execute("BEGIN").await?;
-                let lock = "SELECT r.kind, r.id, r.version FROM record r \
-                            JOIN unnest($1::text[], $2::text[]) AS k (kind, id) ON r.kind = k.kind AND r.id = k.id \
-                            ORDER BY r.kind, r.id FOR UPDATE OF r";
-                rows(&client, lock, &[value(kinds), value(ids)]).await
+                let lock = Asked::new(&client, LOCK, vec![value(kinds), value(ids)]).await?;
+                let (begun, locked) = tokio::join!(biased; client.batch_execute("BEGIN"), lock.rows());
+                begun?;
+                Ok(locked?)
             }
             .await;
             (locked, client)
         })
     }
-
-    /// Writes what stands.
-    fn write(
-        &self,
-        client: Lent,
-        stored: &BTreeMap<&Key, Version>,
-        settled: &BTreeMap<&Key, Option<&Record>>,
-    ) -> Result<(Result<(), Hindrance>, Lent), StoreError> {
-        let (mut made, mut changed, mut gone) = (Records::default(), Records::default(), Vec::new());
-        for (key, record) in settled {
-            let is_there = stored.get(key).is_some_and(|version| *version > 0);
-            match record {
-                Some(record) if is_there => changed.push(key, record),
-                Some(record) => made.push(key, record),
-                None => gone.push(*key),
-            }
-        }
-        let (gone_kinds, gone_ids) = columns(gone);
-        let count = made.kinds.len() as u64;
-        self.wait(async move {
-            let written = async {
-                if count > 0 {
-                    let insert = "INSERT INTO record (kind, id, version, expires_at, body) \
-                         SELECT kind, id, nextval('record_version'), expires_at, body \
-                         FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) \
-                         AS m (kind, id, expires_at, body) \
-                         ORDER BY kind COLLATE \"C\", id COLLATE \"C\" ON CONFLICT (kind, id) DO NOTHING";
-                    if run(&client, insert, &made.values()).await? < count {
-                        return Err(Hindrance::Taken);
-                    }
-                }
-                if !changed.kinds.is_empty() {
-                    let update = "UPDATE record AS r \
-                         SET version = nextval('record_version'), expires_at = c.expires_at, body = c.body \
-                         FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) \
-                         AS c (kind, id, expires_at, body) \
-                         WHERE r.kind = c.kind AND r.id = c.id";
-                    run(&client, update, &changed.values()).await?;
-                }
-                if !gone_kinds.is_empty() {
-                    let delete = "DELETE FROM record AS r USING unnest($1::text[], $2::text[]) AS g (kind, id) \
-                                  WHERE r.kind = g.kind AND r.id = g.id";
-                    run(&client, delete, &[value(gone_kinds), value(gone_ids)]).await?;
-                }
-                Ok(())
-            }
-            .await;
-            (written, client)
-        })
-    }
-
-    /// Appends to the audit and commits.
-    fn finish(
-        &self,
-        client: Lent,
-        entries: Vec<AuditRow>,
-        now: UnixSeconds,
-    ) -> Result<(Result<(), StoreError>, Lent), StoreError> {
-        self.wait(async move {
-            let finished = async {
-                if !entries.is_empty() {
-                    append(&client, entries).await.map_err(unavailable)?;
-                }
-                let raise = "INSERT INTO note (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE \
-                     SET value = excluded.value WHERE note.value::bigint < excluded.value::bigint - $3::bigint";
-                let values = [
-                    value(NOTE_HIGH_WATER),
-                    value(now.to_string()),
-                    value(HIGH_WATER_STEP_S.cast_signed()),
-                ];
-                run(&client, raise, &values).await.map_err(unavailable)?;
-                client.batch_execute("COMMIT").await.map_err(|error| match error.code() {
-                    // The server said that it did not.
-                    Some(_) => unavailable(error),
-                    None => StoreError::Unknown(error.to_string()),
-                })
-            }
-            .await;
-            (finished, client)
-        })
-    }
 }
 
-async fn append(client: &Client, entries: Vec<AuditRow>) -> Fallible<()> {
-    let insert = "INSERT INTO audit (node, number, at, body, mac) \
-                  SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bytea[])";
+fn audit_columns(entries: Vec<AuditRow>) -> Vec<Value> {
     let (mut nodes, mut numbers, mut times, mut bodies, mut macs) = (vec![], vec![], vec![], vec![], vec![]);
     for entry in entries {
         nodes.push(entry.node);
@@ -526,14 +463,13 @@ async fn append(client: &Client, entries: Vec<AuditRow>) -> Fallible<()> {
         bodies.push(entry.body);
         macs.push(entry.mac.to_vec());
     }
-    let values = [
+    vec![
         value(nodes),
         value(numbers),
         value(times),
         value(bodies),
         value(macs),
-    ];
-    run(client, insert, &values).await.map(drop)
+    ]
 }
 
 /// An entry of the audit; a MAC of another length was written by nobody of ours and never verifies.
@@ -568,12 +504,12 @@ impl Store for Postgres {
         let all_lost = || Ok(vec![Fate::Lost; batch.parts.len()]);
         let keys = batch.keys();
         for _ in 0..TRIES_MAX {
-            // A connection that is not kept is closed, and with it goes whatever its transaction did.
-            let (locked, client) = self.lock(self.client()?, &keys)?;
-            let locked = match locked.map_err(Hindrance::from) {
+            // A connection that is not given back is closed, and with it goes whatever its transaction did.
+            let (locked, client) = self.lock(self.pool.lend()?, &keys)?;
+            let locked = match locked {
                 Ok(rows) => rows,
-                Err(Hindrance::Failed(error)) => return Err(unavailable(error)),
-                Err(_) => return all_lost(),
+                Err(Hindrance::Failed(error) | Hindrance::Lost(error)) => return Err(unavailable(error)),
+                Err(Hindrance::Taken | Hindrance::Waited) => return all_lost(),
             };
             let versions: BTreeMap<(String, String), Version> = locked
                 .iter()
@@ -585,29 +521,35 @@ impl Store for Postgres {
             };
             let stored: BTreeMap<&Key, Version> = keys.iter().map(|key| (*key, version(key))).collect();
             let fates = batch.fates(&stored);
-            let (written, client) = self.write(client, &stored, &settled(batch.winning(&fates)))?;
-            match written {
-                Ok(()) => {}
-                Err(Hindrance::Taken) => continue,
-                Err(Hindrance::Waited) => return all_lost(),
-                Err(Hindrance::Failed(error)) => return Err(unavailable(error)),
-            }
-            let (finished, client) = self
-                .finish(client, chain(&batch.events(&fates)), batch.now)
+            let writing = Writing::new(&stored, batch, &fates, chain(&fates));
+            let (written, client) = self
+                .pool
+                .wait(async move { (writing.run(&client).await, client) })
                 // It may have been sent, and may stand.
                 .map_err(|error| StoreError::Unknown(error.to_string()))?;
-            finished?;
-            self.keep(client);
-            return Ok(fates);
+            match written {
+                Ok(()) => {
+                    self.pool.take_back(client);
+                    return Ok(fates);
+                }
+                Err(Hindrance::Taken) => {}
+                Err(Hindrance::Waited) => return all_lost(),
+                Err(Hindrance::Failed(error)) => return Err(unavailable(error)),
+                Err(Hindrance::Lost(error)) => return Err(StoreError::Unknown(error.to_string())),
+            }
         }
         all_lost()
     }
 
-    fn list(&self, kind: Kind, after: &str, limit: usize) -> Result<Vec<(Key, Record)>, StoreError> {
-        let list = "SELECT id, body FROM record WHERE kind = $1 AND id > $2 ORDER BY id LIMIT $3";
+    fn list(&self, kind: Kind, after: Option<&str>, limit: usize) -> Result<Vec<(Key, Record)>, StoreError> {
+        let list = "SELECT id, body FROM record WHERE kind = $1 AND ($2::text IS NULL OR id > $2) ORDER BY id LIMIT $3";
         let rows = self.query(
             list,
-            vec![value(kind.name()), value(after.to_owned()), value(limit as i64)],
+            vec![
+                value(kind.name()),
+                value(after.map(ToOwned::to_owned)),
+                value(limit as i64),
+            ],
         )?;
         let entry = |row: &Row| {
             let key = codec::key_of(kind.name(), row.get(0))?;
@@ -663,9 +605,18 @@ impl Store for Postgres {
         Ok(self.note(name)?.unwrap_or_default())
     }
 
-    fn copy_to(&self, _: &Path) -> Result<(), StoreError> {
-        let cause =
-            "this copies the embedded store; back PostgreSQL up with pg_dump, and the key ring apart from it";
-        Err(StoreError::Unavailable(cause.into()))
+    fn follow(&self, listener: Arc<dyn Listener>) -> bool {
+        let (config, tls) = self.pool.destination();
+        self.pool.spawn(follow::follow(config, tls, listener));
+        true
+    }
+
+    fn copy_to(&self, file: &Path) -> Result<(), StoreError> {
+        let copy = Sqlite::open(file)?;
+        match transfer::copy(&self.as_of_now()?, &copy, &mut |_, _| {}) {
+            Ok(_) => Ok(()),
+            Err(Trouble::Store(error)) => Err(error),
+            Err(trouble) => Err(StoreError::Unavailable(trouble.to_string())),
+        }
     }
 }

@@ -294,7 +294,7 @@ impl Store for Sqlite {
         for change in batch.winning(&fates) {
             write(&transaction, change, version).map_err(unavailable)?;
         }
-        for row in chain(&batch.events(&fates)) {
+        for row in chain(&fates) {
             append(&transaction, &row).map_err(unavailable)?;
         }
         raise_note(&transaction, NOTE_HIGH_WATER, batch.now.0, 0).map_err(unavailable)?;
@@ -304,11 +304,11 @@ impl Store for Sqlite {
         Ok(fates)
     }
 
-    fn list(&self, kind: Kind, after: &str, limit: usize) -> Result<Vec<(Key, Record)>, StoreError> {
+    fn list(&self, kind: Kind, after: Option<&str>, limit: usize) -> Result<Vec<(Key, Record)>, StoreError> {
         let rows = self.read(|reader| {
             reader
                 .prepare_cached(
-                    "SELECT id, body FROM record WHERE kind = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
+                    "SELECT id, body FROM record WHERE kind = ?1 AND (?2 IS NULL OR id > ?2) ORDER BY id LIMIT ?3",
                 )?
                 .query_map(params![kind.name(), after, limit as i64], |row| {
                     Ok((row.get(0)?, row.get(1)?))

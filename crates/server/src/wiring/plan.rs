@@ -68,7 +68,10 @@ impl Plan {
                 count => count,
             },
             node: settings.node.clone(),
-            keys_file: settings.keys_file.clone(),
+            keys_file: settings.keys_file.clone().or_else(|| {
+                let folder = settings.keys.as_ref();
+                folder.map(|folder| folder.join("ring"))
+            }),
             store: settings.store.clone().map(|address| Shared {
                 address,
                 password_file: settings.store_password_file.clone(),

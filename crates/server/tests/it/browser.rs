@@ -9,29 +9,14 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use countersign_core::otp::{SharedSecret, Totp};
 use countersign_core::time::UnixSeconds;
 use countersign_server::door::http::router;
-use countersign_server::service::operator::{Ask, FirstPassword, Operator, Reply, RingKeeper, UserAdded};
+use countersign_server::service::operator::{Ask, FirstPassword, Operator, Reply, UserAdded};
 use countersign_server::store::memory::Memory;
 use tower::ServiceExt;
 use zeroize::Zeroizing;
 
-use countersign_auth::seal::KeyRing;
-
 use crate::world::{Hands, START, service};
 
 pub const PASSWORD: &str = "correct horse battery staple";
-
-/// Keys that no test of the pages changes.
-struct NoRing;
-
-impl RingKeeper for NoRing {
-    fn add(&self) -> Result<KeyRing, String> {
-        Err("there is no key file".into())
-    }
-
-    fn forget(&self, _: &str) -> Result<KeyRing, String> {
-        Err("there is no key file".into())
-    }
-}
 
 /// A server behind its routes, without a socket.
 pub struct Site {
@@ -45,7 +30,7 @@ impl Site {
         let hands = Hands::new();
         let service = Arc::new(service(Arc::new(Memory::default()), &hands));
         let router = router(service.clone());
-        let operator = Operator::new(service, "https://localhost:8443".into(), Box::new(NoRing));
+        let operator = Operator::new(service, "https://localhost:8443".into());
         Site {
             hands,
             operator,

@@ -12,9 +12,13 @@ use countersign_auth::rule::Change;
 use countersign_auth::throttle::{BUCKETS, WAYS};
 use countersign_core::time::UnixSeconds;
 use countersign_server::service::audit::{Head, extend, verify};
+use countersign_server::store::faulty::{Fault, Faulty};
 use countersign_server::store::memory::Memory;
 use countersign_server::store::sqlite::Sqlite;
-use countersign_server::store::{Batch, Fate, Kind, NOTE_HIGH_WATER, Part, Store};
+use countersign_server::store::transfer::{self, Copied, Trouble};
+use countersign_server::store::{
+    Batch, Fate, Kind, NOTE_HIGH_WATER, NOTE_RING, NOTE_SEALING_KEY, Part, Store,
+};
 
 use crate::races;
 use crate::world::{Folder, Hands, Person, keys, origin, service};
@@ -74,7 +78,9 @@ fn commit(store: &dyn Store, parts: Vec<Part>) -> Vec<Fate> {
     let now = UnixSeconds(1000);
     let batch = Batch { parts, now };
     store
-        .commit(&batch, &mut |events| extend(&mut head, "n1", now, events, &ring))
+        .commit(&batch, &mut |fates| {
+            extend(&mut head, "n1", now, &batch.events(fates), &ring)
+        })
         .expect("the store works")
 }
 
@@ -191,15 +197,15 @@ fn lists_and_expires_by_page(store: &dyn Store) {
         .map(|name| decided(store, &[], vec![put(account(name, 1))]))
         .collect();
     commit(store, parts);
-    let page = |after: &str, limit| {
+    let page = |after, limit| {
         let page = store
             .list(Kind::Account, after, limit)
             .expect("it works")
             .into_iter();
         page.map(|(key, _)| key).collect::<Vec<_>>()
     };
-    assert_eq!(page("", 2), [account("alice", 1).0, account("bob", 1).0]);
-    assert_eq!(page("bob", 2), [account("carol", 1).0]);
+    assert_eq!(page(None, 2), [account("alice", 1).0, account("bob", 1).0]);
+    assert_eq!(page(Some("bob"), 2), [account("carol", 1).0]);
     let parts = [("over", 999), ("now", 1000), ("later", 1001)]
         .map(|(token, at)| decided(store, &[], vec![put(challenge(token, at))]));
     commit(store, parts.to_vec());
@@ -282,11 +288,77 @@ fn crossing_committers_do_not_block_each_other_and_one_of_them_wins(store: &dyn 
     }
 }
 
+/// An installation moves into this store and out of it, also when that is interrupted on the way.
+async fn is_copied_whole_and_an_interrupted_copy_is_finished(store: Arc<dyn Store>) {
+    let here = Memory::default();
+    let copy = |from: &dyn Store, to: &dyn Store| transfer::copy(from, to, &mut |_, _| {});
+    for name in ["alice", "bob", "carol"] {
+        commit(
+            &here,
+            vec![decided(&here, &[], vec![put(account(name, 1)), event()])],
+        );
+    }
+    let name = Name::from_ascii("alice").expect("a name");
+    let founder = Change::Put(Key::Founder, Record::Founder(Founder { name }));
+    commit(
+        &here,
+        vec![decided(&here, &[], vec![founder, put(challenge("x", 99))])],
+    );
+    assert_eq!(copy(&here, &*store), Err(Trouble::Empty), "it was never served");
+    here.set_note(NOTE_RING, "ring").expect("it works");
+    here.set_note(NOTE_SEALING_KEY, "k1").expect("it works");
+    // The first try ends when the accounts are there.
+    let broken = Faulty::new(store.clone());
+    let mut steps = Vec::new();
+    let mut step = |done, of| {
+        steps.push((done, of));
+        if done > 3 {
+            broken.fail_next(Fault::BeforeCommit);
+        }
+    };
+    let interrupted = transfer::copy(&here, &broken, &mut step);
+    assert!(matches!(interrupted, Err(Trouble::Store(_))), "{interrupted:?}");
+    assert_eq!(steps, [(3, 8), (4, 8)]);
+    assert_eq!(transfer::is_unfinished(&*store), Ok(true));
+    assert_eq!(copy(&*store, &Memory::default()), Err(Trouble::Unfinished));
+    // What was changed meanwhile is noticed, and what was not is gone on with.
+    let (alice, _) = account("alice", 1);
+    commit(
+        &here,
+        vec![decided(&here, &[&alice], vec![put(account("alice", 2))])],
+    );
+    assert!(matches!(copy(&here, &*store), Err(Trouble::Differs(_))));
+    commit(
+        &here,
+        vec![decided(&here, &[&alice], vec![put(account("alice", 1))])],
+    );
+    let all = Copied {
+        records: 5,
+        entries: 3,
+    };
+    assert_eq!(copy(&here, &*store), Ok(all));
+    assert_eq!(copy(&here, &*store), Err(Trouble::Taken), "it is whole already");
+    let away = Memory::default();
+    assert_eq!(copy(&*store, &away), Ok(all));
+    for store in [&*store, &away] {
+        assert_eq!(transfer::is_unfinished(store), Ok(false));
+        assert_eq!(verify(store, &keys(), None), Ok((3, Vec::new())));
+        for (name, value) in [
+            (NOTE_RING, "ring"),
+            (NOTE_SEALING_KEY, "k1"),
+            (NOTE_HIGH_WATER, "1000"),
+        ] {
+            assert_eq!(store.note(name), Ok(Some(value.into())));
+        }
+        assert!(record_of(store, &Key::Founder).is_some());
+    }
+}
+
 async fn tables_stay_bounded_and_what_is_over_is_swept(store: Arc<dyn Store>) {
     let hands = Hands::new();
     let service = service(store.clone(), &hands);
     let person = Person::add(&service, "alice").await;
-    let records = |kind| store.list(kind, "", 1000).expect("the store works").len();
+    let records = |kind| store.list(kind, None, 1000).expect("the store works").len();
     for _ in 0..CHALLENGES_MAX + 20 {
         person.challenge(&service, "192.0.2.1").await;
     }
@@ -310,7 +382,7 @@ async fn tables_stay_bounded_and_what_is_over_is_swept(store: Arc<dyn Store>) {
         "an unknown name leaves no record of its own"
     );
     let buckets = store
-        .list(Kind::Bucket, "", usize::from(BUCKETS))
+        .list(Kind::Bucket, None, usize::from(BUCKETS))
         .expect("the store works");
     let fullest = buckets.iter().map(|(_, record)| match record {
         Record::Bucket(bucket) => bucket.entries.len(),
@@ -345,7 +417,7 @@ macro_rules! service {
 }
 
 /// Every rule, each on a fresh store.
-pub const SUITE: [(&str, Rule); 15] = [
+pub const SUITE: [(&str, Rule); 16] = [
     port!(reads_what_was_written_under_rising_versions),
     port!(decision_upon_what_changed_is_lost_and_changes_nothing),
     port!(deleted_and_recreated_record_never_has_an_old_version),
@@ -355,6 +427,7 @@ pub const SUITE: [(&str, Rule); 15] = [
     port!(audit_is_numbered_without_gaps_and_whole),
     port!(notes_are_kept_and_the_highest_time_only_rises),
     port!(crossing_committers_do_not_block_each_other_and_one_of_them_wins),
+    service!(is_copied_whole_and_an_interrupted_copy_is_finished),
     service!(tables_stay_bounded_and_what_is_over_is_swept),
     service!(races::one_code_presented_by_many_at_once_opens_one_session),
     service!(races::two_nodes_accept_a_code_once),

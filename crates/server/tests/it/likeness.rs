@@ -82,7 +82,7 @@ impl Store for Counting {
         self.inner.commit(batch, chain)
     }
 
-    fn list(&self, kind: Kind, after: &str, limit: usize) -> Result<Vec<(Key, Record)>, StoreError> {
+    fn list(&self, kind: Kind, after: Option<&str>, limit: usize) -> Result<Vec<(Key, Record)>, StoreError> {
         add(&self.others, 1);
         self.inner.list(kind, after, limit)
     }

@@ -7,6 +7,7 @@ mod likeness;
 mod pages;
 mod passwords;
 mod postgres;
+mod pulse;
 mod races;
 mod ready;
 mod sessions;

@@ -3,13 +3,19 @@
 //! Ignored unless asked for, since plain `cargo test` needs no program but itself.
 
 use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
 
+use countersign_auth::id::Digest;
+use countersign_auth::record::Key;
+use countersign_auth::rule::Change;
+use countersign_core::time::UnixSeconds;
 use countersign_server::edge::certificate::Authority;
 use countersign_server::edge::clock::SystemClock;
 use countersign_server::edge::entropy::SystemEntropy;
-use countersign_server::service::clock::Clock;
-use countersign_server::store::Store;
+use countersign_server::service::clock::{Clock, ClockGuard};
+use countersign_server::store::faulty::Faulty;
 use countersign_server::store::postgres::Postgres;
+use countersign_server::store::{Batch, Beat, Fate, Listener, Moment, NOTE_SEALING_KEY, Part, Store};
 use countersign_testkit::postgres::Cluster;
 
 use crate::conformance::SUITE;
@@ -23,7 +29,8 @@ fn postgresql_store_conforms() {
         println!("{name}");
         let address = cluster.database(&format!("rule{number}"));
         let store = Postgres::open(&address, None, None).unwrap_or_else(|error| panic!("{error}"));
-        rule(Arc::new(store));
+        // The rules' clocks are the tests' own, and not the server's.
+        rule(Arc::new(Faulty::new(Arc::new(store))));
     }
 }
 
@@ -79,6 +86,86 @@ fn postgresql_over_tls_is_trusted_by_its_own_authority_alone() {
     assert_eq!(trusted.claim_note("colour", "green"), Ok("green".into()));
     let mistaken = Postgres::open(&address, None, Some(&another));
     assert!(mistaken.is_err(), "the certificate is of another authority");
+}
+
+/// Hands on what a store says of itself.
+struct Told(SyncSender<Result<Beat, Key>>);
+
+impl Listener for Told {
+    fn asking(&self) -> Moment {
+        let (wall, monotonic) = (SystemClock.since_1970(), SystemClock.monotonic());
+        Moment { wall, monotonic }
+    }
+
+    fn heard(&self, asked: Moment, beat: Beat) {
+        let guard = ClockGuard::new(Box::new(SystemClock), UnixSeconds(0));
+        guard.compare(asked.wall, beat.now);
+        assert!(guard.now().is_ok(), "one machine has one clock");
+        // Nobody listens any more when the test is over.
+        let _ = self.0.try_send(Ok(beat));
+    }
+
+    fn ended(&self, key: &Key) {
+        let _ = self.0.try_send(Err(key.clone()));
+    }
+}
+
+#[test]
+#[ignore = "needs postgresql"]
+fn postgresql_tells_every_node_of_its_clock_of_the_newest_key_and_of_ended_sessions() {
+    let cluster = Cluster::start();
+    let address = cluster.database("followed");
+    let open = || Postgres::open(&address, None, None).unwrap_or_else(|error| panic!("{error}"));
+    let (one, other) = (open(), open());
+    let (tell, told) = sync_channel(1000);
+    assert!(other.follow(Arc::new(Told(tell))));
+    let until = |wanted: &dyn Fn(&Result<Beat, Key>) -> bool| {
+        let found = told.iter().find(|said| wanted(said));
+        assert!(found.is_some(), "the store goes on telling");
+    };
+    until(&|said| {
+        matches!(
+            said,
+            Ok(Beat {
+                sealing_key: None,
+                ..
+            })
+        )
+    });
+    one.set_note(NOTE_SEALING_KEY, "k7").expect("the store works");
+    until(&|said| matches!(said, Ok(Beat { sealing_key: Some(key), .. }) if key == "k7"));
+    let ended = Key::Session(Digest::of("a token"));
+    let part = Part {
+        reads: vec![(ended.clone(), 0)],
+        changes: vec![Change::Delete(ended.clone())],
+    };
+    let (parts, now) = (vec![part], UnixSeconds(1000));
+    let fates = one.commit(&Batch { parts, now }, &mut |_| Vec::new());
+    assert_eq!(fates, Ok(vec![Fate::Committed]));
+    until(&|said| *said == Err(ended.clone()));
+}
+
+#[test]
+#[ignore = "needs postgresql"]
+fn postgresql_is_copied_as_of_one_moment_and_by_nobody_while_a_node_follows_it() {
+    let cluster = Cluster::start();
+    let address = cluster.database("moment");
+    let open = || Postgres::open(&address, None, None).unwrap_or_else(|error| panic!("{error}"));
+    let (one, other) = (open(), open());
+    one.set_note("colour", "green").expect("the store works");
+    let before = other.as_of_now().expect("the store works");
+    assert_eq!(before.note("colour"), Ok(Some("green".into())));
+    one.set_note("colour", "red").expect("the store works");
+    assert_eq!(before.note("colour"), Ok(Some("green".into())));
+    assert_eq!(other.note("colour"), Ok(Some("red".into())));
+    drop(before);
+    let alone = other.alone().expect("nobody follows it");
+    assert!(one.alone().is_err(), "one at a time");
+    drop(alone);
+    let (tell, told) = sync_channel(1000);
+    other.follow(Arc::new(Told(tell)));
+    told.recv().expect("the store tells").expect("a beat comes first");
+    assert!(one.alone().is_err(), "a node uses it");
 }
 
 #[test]

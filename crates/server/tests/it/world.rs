@@ -17,6 +17,7 @@ use countersign_core::otp::{SharedSecret, Totp};
 use countersign_core::time::UnixSeconds;
 use countersign_server::service::clock::{Clock, ClockGuard};
 use countersign_server::service::hashing::{Cost, Hashing};
+use countersign_server::service::keys::{Keys, Unkept};
 use countersign_server::service::{Failure, Parts, Service};
 use countersign_server::store::Store;
 use countersign_testkit::SeededChance;
@@ -49,8 +50,8 @@ impl Hands {
 }
 
 impl Clock for Hands {
-    fn wall(&self) -> UnixSeconds {
-        UnixSeconds(self.0.0.load(Ordering::Relaxed))
+    fn since_1970(&self) -> Duration {
+        Duration::from_secs(self.0.0.load(Ordering::Relaxed))
     }
 
     fn monotonic(&self) -> Duration {
@@ -104,23 +105,27 @@ pub fn service_with(store: Arc<dyn Store>, hands: &Hands, hashing: Hashing) -> S
 
 /// One node of several that may share a store.
 pub fn node(store: Arc<dyn Store>, hands: &Hands, hashing: Hashing, name: &str) -> Service {
+    Service::start(parts(store, hands, hashing, name)).expect("the service starts")
+}
+
+/// What a node is made of.
+pub fn parts(store: Arc<dyn Store>, hands: &Hands, hashing: Hashing, name: &str) -> Parts {
     let chance = |seed| {
         let mut chance = SeededChance::new(seed);
         Box::new(move |buffer: &mut [u8]| chance.fill(buffer))
     };
     static SEED: AtomicU64 = AtomicU64::new(1);
     let seed = SEED.fetch_add(2, Ordering::Relaxed);
-    let parts = Parts {
+    Parts {
         store,
         hashing,
         clock: Arc::new(ClockGuard::new(Box::new(hands.clone()), UnixSeconds(0))),
         policy: Policy::default(),
-        keys: keys(),
+        keys: Keys::new(keys(), Box::new(Unkept)),
         entropy: [chance(seed), chance(seed + 1)],
         node: name.into(),
         notices: Box::new(|_, _| {}),
-    };
-    Service::start(parts).expect("the service starts")
+    }
 }
 
 pub fn origin(network: &str) -> Origin {

@@ -68,7 +68,7 @@ pub(super) fn failed(failure: &Failure) -> Response {
             "clock",
             "The server's clock can't be believed",
         ),
-        Failure::Store(_) => (
+        Failure::Store(_) | Failure::Ring(_) => (
             StatusCode::SERVICE_UNAVAILABLE,
             "store",
             "The server's store can't be used",

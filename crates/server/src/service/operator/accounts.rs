@@ -289,7 +289,9 @@ pub(super) fn each_account(
     const PAGE: usize = 256;
     let mut after = String::new();
     loop {
-        let page = store.list(Kind::Account, &after, PAGE).map_err(Failure::Store)?;
+        let page = store
+            .list(Kind::Account, Some(&after), PAGE)
+            .map_err(Failure::Store)?;
         let last_page = page.len() < PAGE;
         for (_, record) in page {
             if let Record::Account(account) = record {

@@ -1,7 +1,7 @@
 //! The keys that seal: which there are, a new one, every secret sealed anew, an old one forgotten.
 //!
-//! Knows: which records name which key. Must never know: a key, or where the ring is kept; the wiring hands
-//! in a [`RingKeeper`].
+//! Knows: which records name which key. Must never know: a key, or where the ring is kept; see
+//! [`Keys`](super::super::keys::Keys).
 //!
 //! A rotation is two steps that may be interrupted between: the new key is in the ring, durable and current,
 //! before anything is sealed under it; the old ones stay until nothing names them.
@@ -12,32 +12,20 @@ use countersign_auth::command::upkeep::Reseal;
 use countersign_auth::event::{Act, Ending, Event, Origin};
 use countersign_auth::name::Name;
 use countersign_auth::record::Record;
-use countersign_auth::seal::KeyRing;
+use countersign_core::time::UnixSeconds;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
 use super::super::Failure;
 use super::accounts::each_account;
 use super::{Operator, Reply, refused};
-use crate::store::{Kind, NOTE_SEALING_KEY};
+use crate::store::{Kind, NOTE_SEALING_KEY, NOTE_SEALING_SINCE};
 
+/// Seconds after a rotation in which another node may still seal under the older key; it refuses when it has not heard
+/// of the newest for a second, and a commit takes ten at most.
+const SEALED_ELSEWHERE_S: u64 = 15;
 /// Accounts that are sealed anew before the asker hears of it.
 const PAGE: usize = 64;
-
-/// Changes the key ring where it is kept.
-pub trait RingKeeper: Send + Sync {
-    /// Adds a fresh sealing key, which becomes the current one.
-    ///
-    /// # Errors
-    /// Why it can't be done, and what to do.
-    fn add(&self) -> Result<KeyRing, String>;
-
-    /// Removes a sealing key.
-    ///
-    /// # Errors
-    /// Why it can't be done, and what to do.
-    fn forget(&self, id: &str) -> Result<KeyRing, String>;
-}
 
 /// A sealing key and how much depends on it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -90,17 +78,23 @@ impl Operator {
     }
 
     pub(super) async fn rotate_keys(&self, origin: &Origin) -> Result<Reply, Failure> {
-        let ring = match self.ring.add() {
+        let ring = match self.service.keys.add() {
             Ok(ring) => ring,
             Err(why) => return Ok(refused(why)),
         };
         let id = ring.current().to_owned();
         let noted = id.clone();
         // A copy of the ring from before is refused from now on, whatever is sealed anew already.
+        let now = self.service.pulse.now()?;
         self.service
-            .read(move |store| store.set_note(NOTE_SEALING_KEY, &noted).map_err(Failure::Store))
+            .read(move |store| {
+                let since = store.set_note(NOTE_SEALING_SINCE, &now.to_string());
+                since
+                    .and_then(|()| store.set_note(NOTE_SEALING_KEY, &noted))
+                    .map_err(Failure::Store)
+            })
             .await?;
-        self.service.replace_ring(ring);
+        self.service.keys.hold(ring);
         let event = Event::plain(Act::KeyRotate, Ending::Success, origin).on(id.clone());
         self.service.note(vec![event]).await?;
         Ok(Reply::KeyAdded { id })
@@ -110,7 +104,11 @@ impl Operator {
     pub(super) async fn reseal(&self, after: String) -> Result<Reply, Failure> {
         let page = self
             .service
-            .read(move |store| store.list(Kind::Account, &after, PAGE).map_err(Failure::Store))
+            .read(move |store| {
+                store
+                    .list(Kind::Account, Some(&after), PAGE)
+                    .map_err(Failure::Store)
+            })
             .await?;
         let names: Vec<Name> = page
             .into_iter()
@@ -139,6 +137,21 @@ impl Operator {
         })
     }
 
+    /// Seconds for which another node may go on sealing under the key before the newest: until it hears of the newest,
+    /// and commits what it had decided.
+    async fn still_in_use_s(&self) -> Result<u64, Failure> {
+        if !self.service.pulse.is_of_a_shared_store() {
+            return Ok(0);
+        }
+        let now = self.service.pulse.now()?;
+        let since = self
+            .service
+            .read(|store| store.note(NOTE_SEALING_SINCE).map_err(Failure::Store))
+            .await?;
+        let since = since.and_then(|text| text.parse().ok()).map(UnixSeconds);
+        Ok(since.map_or(0, |since| since.plus(SEALED_ELSEWHERE_S).since(now)))
+    }
+
     pub(super) async fn forget_key(&self, id: String, origin: &Origin) -> Result<Reply, Failure> {
         let ring = self.service.ring();
         if !ring.ids().any(|known| known == id) {
@@ -157,11 +170,15 @@ impl Operator {
                 "{secrets} secrets are still sealed under {id}; run `countersign key rotate`, then forget it"
             )));
         }
-        let ring = match self.ring.forget(&id) {
-            Ok(ring) => ring,
-            Err(why) => return Ok(refused(why)),
-        };
-        self.service.replace_ring(ring);
+        let wait_s = self.still_in_use_s().await?;
+        if wait_s > 0 {
+            return Ok(refused(format!(
+                "another node may still seal under {id}; forget it in {wait_s} s"
+            )));
+        }
+        if let Err(why) = self.service.keys.forget(&id) {
+            return Ok(refused(why));
+        }
         let event = Event::plain(Act::KeyForget, Ending::Success, origin).on(id);
         self.service.note(vec![event]).await?;
         Ok(Reply::Done)

@@ -21,7 +21,7 @@ use super::{Failure, Service};
 pub(super) use accounts::failures_since_sign_in;
 pub use accounts::{User, UserAdded, uri};
 pub use audit::Entry;
-pub use keys::{KeyUse, RingKeeper};
+pub use keys::KeyUse;
 
 /// How an operator gives an account its first password.
 ///
@@ -241,13 +241,12 @@ pub struct Operator {
     service: Arc<Service>,
     /// The base of links, without a trailing slash.
     links: String,
-    ring: Box<dyn RingKeeper>,
 }
 
 impl Operator {
     /// Answers for a service whose pages stand under `links`.
-    pub fn new(service: Arc<Service>, links: String, ring: Box<dyn RingKeeper>) -> Operator {
-        Operator { service, links, ring }
+    pub fn new(service: Arc<Service>, links: String) -> Operator {
+        Operator { service, links }
     }
 
     /// Answers an operator; `who` goes into the audit.

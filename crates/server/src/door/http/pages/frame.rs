@@ -204,7 +204,7 @@ pub(super) fn failed(failure: &Failure) -> Response {
             "The server has a fault. Its log says which.",
         ),
         Failure::Clock(_) => return message("Not now", Problem::clock_not_set()),
-        Failure::Busy | Failure::Stopping | Failure::Store(_) => (
+        Failure::Busy | Failure::Stopping | Failure::Store(_) | Failure::Ring(_) => (
             StatusCode::SERVICE_UNAVAILABLE,
             "The server can't answer right now. Nothing was decided.",
         ),
