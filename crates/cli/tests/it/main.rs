@@ -6,6 +6,7 @@ mod audit;
 mod backup;
 mod bad_input;
 mod canary;
+mod cluster;
 mod first;
 mod keys;
 mod kills;
