@@ -86,8 +86,18 @@ impl fmt::Display for Fault {
             Fault::Object { name, operations } => {
                 write!(f, "{name}: no order explains what was answered")?;
                 operations.iter().try_for_each(|told| {
-                    let Operation { node, kind, invoked, returned, outcome, .. } = told;
-                    write!(f, "\n  {kind:?} at node {node} from {invoked} to {returned} ns: {outcome:?}")
+                    let Operation {
+                        node,
+                        kind,
+                        invoked,
+                        returned,
+                        outcome,
+                        ..
+                    } = told;
+                    write!(
+                        f,
+                        "\n  {kind:?} at node {node} from {invoked} to {returned} ns: {outcome:?}"
+                    )
                 })
             }
             Fault::Empty => f.write_str("the history holds no operation"),
@@ -113,7 +123,11 @@ impl History {
                 let why = "it returned before it was invoked".to_owned();
                 return Err(Fault::Line { number, why });
             }
-            history.objects.entry(operation.object.clone()).or_default().push(operation);
+            history
+                .objects
+                .entry(operation.object.clone())
+                .or_default()
+                .push(operation);
         }
         if history.objects.is_empty() {
             return Err(Fault::Empty);
@@ -137,7 +151,10 @@ impl History {
             }
             extent.objects += 1;
             extent.operations += operations.len();
-            extent.unknown += operations.iter().filter(|told| told.outcome == Outcome::Unknown).count();
+            extent.unknown += operations
+                .iter()
+                .filter(|told| told.outcome == Outcome::Unknown)
+                .count();
         }
         Ok(extent)
     }
@@ -152,9 +169,9 @@ impl History {
 #[must_use]
 pub fn telling(operations: &[Operation]) -> Vec<Operation> {
     let of = |outcome: Outcome, ends: Option<bool>| {
-        operations.iter().filter(move |told| {
-            told.outcome == outcome && ends.is_none_or(|ends| told.kind.ends() == ends)
-        })
+        operations
+            .iter()
+            .filter(move |told| told.outcome == outcome && ends.is_none_or(|ends| told.kind.ends() == ends))
     };
     let ends = of(Outcome::Accepted, Some(true)).take(2);
     let last_use = of(Outcome::Accepted, Some(false)).max_by_key(|told| told.invoked);

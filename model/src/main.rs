@@ -13,7 +13,11 @@ fn main() -> ExitCode {
     for file in &files {
         let checked = std::fs::read_to_string(file)
             .map_err(|error| error.to_string())
-            .and_then(|text| History::parse(&text).and_then(|history| history.check()).map_err(|fault| fault.to_string()));
+            .and_then(|text| {
+                History::parse(&text)
+                    .and_then(|history| history.check())
+                    .map_err(|fault| fault.to_string())
+            });
         match checked {
             Ok(extent) => println!(
                 "{file}: {} operations, {} objects, {} unknown: linearizable",

@@ -107,7 +107,8 @@ impl Nodes {
         Person::add(&self.data(0), name)
     }
 
-    fn begin(&mut self, node: usize) {
+    /// Starts a node that does not run.
+    pub fn begin(&mut self, node: usize) {
         let options: Vec<&str> = self.options[node].iter().map(String::as_str).collect();
         self.running[node] = Some(Server::start_at(&self.listen[node], &self.data(node), &options));
     }
