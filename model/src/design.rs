@@ -122,7 +122,7 @@ impl Design {
     #[must_use]
     pub fn of_a_code() -> Design {
         Design {
-            asked: [0, 1, 2].map(|node| (node, Op::PresentCode)).to_vec(),
+            asked: [0, 1, 2, 0].map(|node| (node, Op::PresentCode)).to_vec(),
             kills: 1,
             losses: 1,
             others: 1,
@@ -130,13 +130,14 @@ impl Design {
         }
     }
 
-    /// One session, revoked at two nodes and used at two.
+    /// One session, revoked at two nodes and used at all.
     #[must_use]
     pub fn of_a_session() -> Design {
         Design {
             asked: vec![
                 (0, Op::RevokeSession),
                 (1, Op::RevokeSession),
+                (0, Op::UseSession),
                 (1, Op::UseSession),
                 (2, Op::UseSession),
             ],

@@ -1,7 +1,7 @@
 //! The design keeps its promise in every order of events within its bounds, and needs each of its guards.
 
 use countersign_model::design::{Design, Guard, PROMISE};
-use stateright::{Checker, Model};
+use stateright::{Checker, HasDiscoveries, Model};
 
 /// Explores everything, and answers how many states there are.
 fn explore(design: Design) -> usize {
@@ -22,7 +22,12 @@ fn a_revoked_session_stays_revoked_in_every_order_of_events() {
 
 /// The shortest order of events that breaks the promise, as text.
 fn counterexample(design: Design, without: Guard) -> String {
-    let checker = design.without(without).checker().threads(1).spawn_bfs().join();
+    let checker = design
+        .without(without)
+        .checker()
+        .finish_when(HasDiscoveries::AnyFailures)
+        .spawn_bfs()
+        .join();
     let path = checker.assert_any_discovery(PROMISE).into_actions();
     let told = format!("{path:?}");
     println!("without {without:?}: {told}");
