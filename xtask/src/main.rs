@@ -12,6 +12,7 @@ mod console;
 mod fences;
 mod licence;
 mod needs;
+mod nodes;
 mod outside;
 mod process;
 mod providers;

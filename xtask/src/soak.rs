@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use crate::Workshop;
+use crate::nodes;
 use crate::process::Task;
 use crate::tally::Tally;
 
@@ -59,7 +60,7 @@ impl From<String> for Fault {
     }
 }
 
-const SOAKS: [Soak; 7] = [
+const SOAKS: [Soak; 10] = [
     Soak {
         name: "oathtool",
         run: oathtool,
@@ -87,6 +88,18 @@ const SOAKS: [Soak; 7] = [
     Soak {
         name: "timing",
         run: timing,
+    },
+    Soak {
+        name: "nodes",
+        run: |workshop, options| Ok(nodes::nodes(workshop, options.seed)?),
+    },
+    Soak {
+        name: "kills-postgresql",
+        run: |workshop, options| Ok(nodes::kills(workshop, options.seed)?),
+    },
+    Soak {
+        name: "races-nodes",
+        run: |workshop, options| Ok(nodes::races(workshop, options.seed)?),
     },
 ];
 

@@ -9,12 +9,12 @@ mod kills;
 mod outage;
 mod races;
 mod revocation;
+mod silence;
 
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::Scope;
 
 use countersign_testkit::postgres::{Cluster, Crash};
@@ -34,6 +34,32 @@ pub struct Nodes {
     folders: [Folder; NODES],
     options: [Vec<String>; NODES],
     listen: [String; NODES],
+    _turn: Turn,
+}
+
+/// Whoever starts nodes waits until nobody else's run: what is measured, and what must be answered in time, would
+/// suffer from them.
+struct Turn;
+
+static TAKEN: Mutex<bool> = Mutex::new(false);
+static GIVEN_BACK: Condvar = Condvar::new();
+
+impl Turn {
+    fn take() -> Turn {
+        let taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = GIVEN_BACK
+            .wait_while(taken, |taken| *taken)
+            .unwrap_or_else(PoisonError::into_inner);
+        *taken = true;
+        Turn
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *TAKEN.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        GIVEN_BACK.notify_one();
+    }
 }
 
 /// What is ended.
@@ -54,10 +80,11 @@ const VICTIMS: [Victim; NODES + 2] = [
 
 impl Nodes {
     pub fn start() -> Nodes {
+        let turn = Turn::take();
         let store = Cluster::start();
         let database = store.database("cluster");
         let folders: [Folder; NODES] = std::array::from_fn(|_| Folder::fresh());
-        let ring = folders[0].0.join("ring").display().to_string();
+        let keys = folders[0].0.join("keys").display().to_string();
         // Free now, and nobody else's for the moment that it takes.
         let free: [TcpListener; NODES] =
             std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").expect("there is a free port"));
@@ -69,8 +96,8 @@ impl Nodes {
                 &node,
                 "--store",
                 &database,
-                "--keys-file",
-                &ring,
+                "--keys",
+                &keys,
                 "--log",
                 "warn",
                 "--throttle-source",
@@ -88,6 +115,7 @@ impl Nodes {
             folders,
             options,
             listen,
+            _turn: turn,
         };
         let mut authorities = Vec::new();
         for node in 0..NODES {
@@ -157,6 +185,15 @@ impl Nodes {
             if let Some(server) = node.take() {
                 server.stop();
             }
+        }
+    }
+}
+
+impl Drop for Nodes {
+    fn drop(&mut self) {
+        // Those that a test left running because it failed.
+        for server in self.running.iter_mut().filter_map(Option::take) {
+            server.kill();
         }
     }
 }
