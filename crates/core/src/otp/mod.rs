@@ -8,6 +8,7 @@
 mod code;
 mod hotp;
 mod keyed;
+pub mod migration;
 pub mod ocra;
 pub mod otpauth;
 mod parameters;

@@ -297,7 +297,7 @@ fn parse_label(label: &str) -> Result<(Text<ISSUER_BYTES_MAX>, Text<ACCOUNT_BYTE
 }
 
 /// Names reach terminals and pages; none of them may steer one.
-fn is_unfit_to_show(name: &str) -> bool {
+pub(super) fn is_unfit_to_show(name: &str) -> bool {
     name.chars().any(char::is_control)
 }
 

@@ -2,15 +2,42 @@
 //!
 //! Knows: bytes. Must never know: what a good input looks like, beyond its alphabet.
 
-use countersign_core::bytes::base32;
-use countersign_core::otp::{fuzz_code, ocra, otpauth};
+use countersign_core::bytes::{base32, base64};
+use countersign_core::otp::{fuzz_code, migration, ocra, otpauth};
 use countersign_testkit::Target;
 
-const TARGETS: [Target; 4] = [
+const TARGETS: [Target; 6] = [
     Target {
         name: "base32",
         run: base32::fuzz,
         pieces: &["A", "z", "2", "7", "MY", "=", "======", " ", "-", "1", "é"],
+    },
+    Target {
+        name: "base64",
+        run: base64::fuzz,
+        pieces: &[
+            "Zg==", "Zm8=", "Zm9v", "-_", "+/", "A", "=", " ", "\r\n", "é", "*",
+        ],
+    },
+    Target {
+        name: "migration",
+        run: migration::fuzz,
+        pieces: &[
+            "otpauth-migration://offline?data=",
+            "CjEKCkhlbGxvId6tvu8SGEV4YW1wbGU6YWxpY2VAZ29vZ2xlLmNvbRoHRXhhbXBsZTAC",
+            "CgYKAWESAWEw",
+            "AQ",
+            "EAEYASAA",
+            "//////////8",
+            "gICAgICA",
+            "%2B",
+            "%3D",
+            "+",
+            " ",
+            "&data=",
+            "#",
+            "é",
+        ],
     },
     Target {
         name: "code",

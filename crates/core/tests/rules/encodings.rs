@@ -109,7 +109,7 @@ fn otpauth_uris_are_read_in_every_spelling_and_refused_by_part() {
     }
 }
 
-fn expected_parameters(expected: &Case) -> Parameters {
+pub(crate) fn expected_parameters(expected: &Case) -> Parameters {
     let (algorithm, digits) = (expected.algorithm(), expected.digits());
     if expected.text("kind") == "hotp" {
         return Parameters::Hotp(Hotp { algorithm, digits }, Counter(expected.number("counter")));

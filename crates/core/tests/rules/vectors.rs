@@ -44,6 +44,12 @@ impl Case {
         )
     }
 
+    pub(crate) fn list(&self, field: &str) -> Vec<Case> {
+        let list = self.0[field].as_array();
+        let list = list.unwrap_or_else(|| panic!("{self} has no list {field}"));
+        list.iter().cloned().map(Case).collect()
+    }
+
     pub(crate) fn text(&self, field: &str) -> &str {
         self.0[field]
             .as_str()
