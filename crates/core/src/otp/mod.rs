@@ -6,6 +6,7 @@
 //! Read next: [`Totp::verify`], the one place where a time-based code is judged.
 
 mod code;
+pub mod google_authenticator;
 mod hotp;
 mod keyed;
 pub mod migration;

@@ -3,10 +3,10 @@
 //! Knows: bytes. Must never know: what a good input looks like, beyond its alphabet.
 
 use countersign_core::bytes::{base32, base64};
-use countersign_core::otp::{fuzz_code, migration, ocra, otpauth};
+use countersign_core::otp::{fuzz_code, google_authenticator, migration, ocra, otpauth};
 use countersign_testkit::Target;
 
-const TARGETS: [Target; 6] = [
+const TARGETS: [Target; 7] = [
     Target {
         name: "base32",
         run: base32::fuzz,
@@ -17,6 +17,25 @@ const TARGETS: [Target; 6] = [
         run: base64::fuzz,
         pieces: &[
             "Zg==", "Zm8=", "Zm9v", "-_", "+/", "A", "=", " ", "\r\n", "é", "*",
+        ],
+    },
+    Target {
+        name: "google_authenticator",
+        run: google_authenticator::fuzz,
+        pieces: &[
+            "JBSWY3DPEHPK3PXP",
+            "\n",
+            "\" ",
+            "TOTP_AUTH",
+            "HOTP_COUNTER ",
+            "STEP_SIZE ",
+            "TIME_SKEW ",
+            "DISALLOW_REUSE ",
+            "12345678",
+            "-",
+            "0",
+            "99999999999",
+            "é",
         ],
     },
     Target {

@@ -8,6 +8,7 @@ mod codes;
 mod corpus;
 mod encodings;
 mod generation;
+mod google_authenticator;
 mod migration;
 mod ocra;
 mod secret;
