@@ -103,6 +103,8 @@ pub enum Act {
     FactorAdd,
     FactorConfirm,
     FactorRemove,
+    FactorImport,
+    FactorResynchronise,
     BackupCodesReplace,
     BackupCodeUse,
     PasswordChange,

@@ -18,6 +18,10 @@ pub struct Policy {
     /// The time steps accepted around now at people's doors (RFC 6238 §5.2 recommends at most one for network
     /// delay).
     pub window: AcceptanceWindow,
+    /// What of the window counts, and what is learned of a prover's clock.
+    pub acceptance: Acceptance,
+    /// Counters beyond the next expected one whose codes are accepted (RFC 4226 §7.4 asks for as few as can be).
+    pub look_ahead: u8,
     /// The parameters of a time-based factor that is made now; one that was made keeps its own.
     pub parameters: Totp,
     /// The budgets of counted failures.
@@ -32,12 +36,30 @@ pub struct Policy {
     pub session_idle_s: u32,
     /// How long a pending enrolment waits for its confirming code, in seconds.
     pub enrolment_s: u32,
-    /// Time steps of clock drift that an authenticated enrolment may learn, each way (RFC 6238 §6).
+    /// Time steps of clock drift that an enrolment, and where it is wished an acceptance, may learn each way (RFC 6238
+    /// §6).
     pub enrolment_drift_steps: u8,
+    /// Time steps each way of now among which two consecutive codes are looked for (RFC 6238 §6). A code of the
+    /// future that was used up keeps the time until then from being used, so this bounds that as well.
+    pub resynchronisation_steps: u16,
+    /// Counters beyond the next expected one among which two consecutive codes are looked for (RFC 4226 §7.4).
+    pub resynchronisation_counters: u16,
     /// Lifetime of a set-up, invitation or recovery ticket in seconds.
     pub ticket_s: u32,
     /// Seconds for which a browser that completed a sign-in counts as a known source.
     pub browser_s: u32,
+}
+
+/// Which time steps are accepted around the drift that was learned of a prover's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acceptance {
+    /// The whole window. Drift is learned at enrolment and by two codes.
+    Window,
+    /// The whole window, and drift is learned at every acceptance as well.
+    Learned,
+    /// The step of the learned drift alone, so that a code lives no longer than its step; where the prover's clock
+    /// was found to be off, also the neighbouring step towards now. A lone code teaches nothing.
+    Strict,
 }
 
 /// The throttle's budgets; each must have room before an attempt is evaluated.
@@ -101,6 +123,8 @@ impl Default for Policy {
         Policy {
             second_factor_required: true,
             window: AcceptanceWindow { past: 1, future: 1 },
+            acceptance: Acceptance::Window,
+            look_ahead: 10,
             parameters: Totp::default(),
             budgets: Budgets::default(),
             challenge_s: 300,
@@ -109,6 +133,8 @@ impl Default for Policy {
             session_idle_s: 1800,
             enrolment_s: 900,
             enrolment_drift_steps: 10,
+            resynchronisation_steps: 120,
+            resynchronisation_counters: 1000,
             ticket_s: 900,
             browser_s: 180 * 86_400,
         }

@@ -89,14 +89,14 @@ pub struct Enrolment {
 }
 
 impl Asker {
-    fn reads(&self, seen: &Snapshot, world: &World<'_>) -> Vec<Key> {
+    pub(super) fn reads(&self, seen: &Snapshot, world: &World<'_>) -> Vec<Key> {
         let mut keys = attempt_reads(&self.name, &self.origin, seen, world);
         keys.push(Key::Session(self.session));
         keys
     }
 
     /// The asker's account, if the session is its own and alive.
-    fn account(&self, seen: &Snapshot) -> Option<Account> {
+    pub(super) fn account(&self, seen: &Snapshot) -> Option<Account> {
         let session = seen
             .session(self.session)
             .filter(|session| session.account == self.name)?;
@@ -264,7 +264,12 @@ pub(crate) fn make(
     }
 }
 
-fn draw_backup(name: &Name, state: FactorState, world: &mut World<'_>) -> (Factor, Vec<Zeroizing<String>>) {
+/// A set of backup codes as a factor, and their texts.
+pub(super) fn draw_backup(
+    name: &Name,
+    state: FactorState,
+    world: &mut World<'_>,
+) -> (Factor, Vec<Zeroizing<String>>) {
     let id = credential::draw_factor_id(world.entropy);
     let (codes, texts) = BackupCodes::draw(
         Holder {
@@ -384,7 +389,7 @@ fn confirm(account: &mut Account, code: &str, world: &mut World<'_>) -> Result<O
         .into_iter()
         .find_map(|factor| match &mut factor.credential {
             Credential::Totp(totp) => Some((factor.id.clone(), totp)),
-            Credential::Backup(_) => None,
+            Credential::Hotp(_) | Credential::Backup(_) => None,
         });
     let Some((id, totp)) = found else { return Ok(None) };
     let verdict = totp.accept(

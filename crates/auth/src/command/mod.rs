@@ -13,8 +13,10 @@ use zeroize::Zeroizing;
 
 pub mod code;
 pub mod enrol;
+pub mod import;
 pub mod operator;
 pub mod password;
+pub mod resynchronise;
 pub mod session;
 pub mod ticket;
 pub mod upkeep;

@@ -4,20 +4,23 @@
 //! leads to. A new provider is a file here, a variant of [`Credential`] and a line in
 //! [`Credential::provider`].
 
+use alloc::format;
 use alloc::string::String;
 use core::fmt;
 
+use countersign_core::otp::SharedSecret;
 use countersign_core::time::UnixSeconds;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 pub mod backup;
+pub mod hotp;
 pub mod password;
 pub mod totp;
 
 use crate::name::Name;
 use crate::rule::{Entropy, World};
-use crate::seal::SealError;
+use crate::seal::{Place, SealError, Sealed};
 use crate::throttle::Class;
 
 /// A second factor of an account.
@@ -68,6 +71,8 @@ impl Factor {
 pub enum Credential {
     /// A time-based one-time password.
     Totp(totp::TotpCredential),
+    /// A counter-based one-time password.
+    Hotp(hotp::HotpCredential),
     /// Single-use backup codes.
     Backup(backup::BackupCodes),
 }
@@ -77,7 +82,20 @@ impl Credential {
     pub fn key_id(&self) -> Option<&str> {
         match self {
             Credential::Totp(totp) => Some(totp.secret.key_id()),
+            Credential::Hotp(hotp) => Some(hotp.secret.key_id()),
             Credential::Backup(_) => None,
+        }
+    }
+
+    /// The shared secret, where it keeps one.
+    ///
+    /// # Errors
+    /// [`SealError`] when it can't be opened.
+    pub fn open(&self, holder: Holder<'_>, world: &World<'_>) -> Result<Option<SharedSecret>, SealError> {
+        match self {
+            Credential::Totp(totp) => totp.open(holder, world).map(Some),
+            Credential::Hotp(hotp) => hotp.open(holder, world).map(Some),
+            Credential::Backup(_) => Ok(None),
         }
     }
 
@@ -85,6 +103,7 @@ impl Credential {
     pub fn provider(&mut self) -> &mut dyn Provider {
         match self {
             Credential::Totp(totp) => totp,
+            Credential::Hotp(hotp) => hotp,
             Credential::Backup(backup) => backup,
         }
     }
@@ -154,6 +173,18 @@ pub trait Provider {
         world: &mut World<'_>,
     ) -> Result<CodeVerdict, SealError>;
 
+    /// Finds prover and verifier together again by two consecutive codes, none of which was ever accepted (RFC
+    /// 4226 §7.4 and E.4, RFC 6238 §6); both are used up by that. For whoever is signed in alone.
+    ///
+    /// # Errors
+    /// [`SealError`] when its secret can't be opened.
+    fn resynchronise(
+        &mut self,
+        codes: (&str, &str),
+        holder: Holder<'_>,
+        world: &mut World<'_>,
+    ) -> Result<CodeVerdict, SealError>;
+
     /// Seals its secrets anew under the ring's current key; false when there was nothing to do.
     ///
     /// # Errors
@@ -171,6 +202,34 @@ pub fn class_of(code: &str) -> Option<Class> {
         Some(Class::Backup)
     } else {
         None
+    }
+}
+
+/// Seals the shared secret of a factor into a column of its account.
+fn seal(secret: &SharedSecret, column: &str, holder: Holder<'_>, world: &mut World<'_>) -> Sealed {
+    let row = format!("{}/{}", holder.account, holder.factor);
+    world
+        .keys
+        .seal(secret.expose(), place(&row, column), world.entropy)
+}
+
+/// Opens the shared secret of a factor.
+fn open(
+    sealed: &Sealed,
+    column: &str,
+    holder: Holder<'_>,
+    world: &World<'_>,
+) -> Result<SharedSecret, SealError> {
+    let row = format!("{}/{}", holder.account, holder.factor);
+    let bytes = world.keys.open(sealed, place(&row, column))?;
+    SharedSecret::from_bytes(&bytes).map_err(|_| SealError::Altered)
+}
+
+fn place<'a>(row: &'a str, column: &'a str) -> Place<'a> {
+    Place {
+        table: "account",
+        row,
+        column,
     }
 }
 

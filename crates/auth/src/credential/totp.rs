@@ -4,15 +4,19 @@
 //! never know: the throttle, or which door the code came through. The arithmetic is `countersign_core::otp`.
 
 use countersign_core::otp::{
-    AcceptanceWindow, Algorithm, Code, Digits, Presented, SharedSecret, Totp, Verdict,
+    AcceptanceWindow, Algorithm, Code, Digits, Presented, Resynchronised, SharedSecret, Totp, Verdict,
 };
 use countersign_core::time::{StepNumber, TimeStep, UnixSeconds};
 use serde::{Deserialize, Serialize};
 
 use super::{Accepted, CodeVerdict, Holder, Provider};
+use crate::policy::Acceptance;
 use crate::rule::World;
-use crate::seal::{Place, SealError, Sealed};
+use crate::seal::{SealError, Sealed};
 use crate::throttle::Class;
+
+/// Where the sealed secret stands.
+const COLUMN: &str = "factor.totp.secret";
 
 /// Bytes of a generated secret: 160 bits (RFC 4226 §4 R6).
 pub const SECRET_BYTES: usize = 20;
@@ -28,7 +32,8 @@ pub struct TotpCredential {
     pub digits: Digits,
     /// Seconds of a time step.
     pub time_step: TimeStep,
-    /// Steps by which the prover's clock was found to be off when it was enrolled (RFC 6238 §6).
+    /// Steps by which the prover's clock was found to be ahead: when it was enrolled, by two codes, and where the
+    /// policy says so at every acceptance (RFC 6238 §6).
     pub drift: i32,
     /// The highest step number ever accepted; only rises.
     pub last_accepted: Option<StepNumber>,
@@ -43,9 +48,7 @@ impl TotpCredential {
         world: &mut World<'_>,
     ) -> TotpCredential {
         TotpCredential {
-            secret: world
-                .keys
-                .seal(secret.expose(), place(holder, &row(holder)), world.entropy),
+            secret: super::seal(secret, COLUMN, holder, world),
             algorithm: parameters.algorithm,
             digits: parameters.digits,
             time_step: parameters.time_step,
@@ -101,8 +104,28 @@ impl TotpCredential {
     /// # Errors
     /// [`SealError`].
     pub fn open(&self, holder: Holder<'_>, world: &World<'_>) -> Result<SharedSecret, SealError> {
-        let bytes = world.keys.open(&self.secret, place(holder, &row(holder)))?;
-        SharedSecret::from_bytes(&bytes).map_err(|_| SealError::Altered)
+        super::open(&self.secret, COLUMN, holder, world)
+    }
+
+    /// The steps around the learned drift that are accepted at people's doors.
+    fn window(&self, world: &World<'_>) -> AcceptanceWindow {
+        match world.policy.acceptance {
+            Acceptance::Window | Acceptance::Learned => world.policy.window,
+            // Whoever was seen some steps off is off by up to one more or less, and clocks are near the right time
+            // more often than far from it: the neighbour towards now goes with the step.
+            Acceptance::Strict => AcceptanceWindow {
+                past: u8::from(self.drift > 0),
+                future: u8::from(self.drift < 0),
+            },
+        }
+    }
+
+    /// Remembers how far the prover's clock was off at an acceptance, within the bound or nearer to it.
+    fn learn(&mut self, drift: i32, world: &World<'_>) {
+        let bound = u32::from(world.policy.enrolment_drift_steps);
+        if drift.unsigned_abs() <= bound || drift.unsigned_abs() < self.drift.unsigned_abs() {
+            self.drift = drift;
+        }
     }
 }
 
@@ -140,9 +163,14 @@ impl Provider for TotpCredential {
         holder: Holder<'_>,
         world: &mut World<'_>,
     ) -> Result<CodeVerdict, SealError> {
-        let window = world.policy.window;
+        let window = self.window(world);
         Ok(match self.accept(code, window, holder, world)? {
-            TotpVerdict::Accepted { .. } => CodeVerdict::Accepted(Accepted::default()),
+            TotpVerdict::Accepted { drift } => {
+                if world.policy.acceptance == Acceptance::Learned {
+                    self.learn(drift, world);
+                }
+                CodeVerdict::Accepted(Accepted::default())
+            }
             TotpVerdict::AlreadyUsed => CodeVerdict::AlreadyUsed,
             TotpVerdict::Wrong => CodeVerdict::Wrong,
             TotpVerdict::Malformed => CodeVerdict::Malformed,
@@ -150,14 +178,45 @@ impl Provider for TotpCredential {
         })
     }
 
+    fn resynchronise(
+        &mut self,
+        codes: (&str, &str),
+        holder: Holder<'_>,
+        world: &mut World<'_>,
+    ) -> Result<CodeVerdict, SealError> {
+        if world.now < UnixSeconds::CLOCK_NOT_SET_BEFORE {
+            return Ok(CodeVerdict::ClockNotSet);
+        }
+        let parse = |code| Code::parse(code, self.digits);
+        let (Ok(first), Ok(second)) = (parse(codes.0), parse(codes.1)) else {
+            return Ok(CodeVerdict::Malformed);
+        };
+        let secret = self.open(holder, world)?;
+        let steps = world.policy.resynchronisation_steps;
+        let found = self
+            .parameters()
+            .resynchronise(&secret, (&first, &second), world.now, steps);
+        let Some(Resynchronised { step, drift }) = found else {
+            return Ok(CodeVerdict::Wrong);
+        };
+        // The first code is of the step before; it must be fresh as well.
+        if self
+            .last_accepted
+            .is_some_and(|last| step.0 <= last.0.saturating_add(1))
+        {
+            return Ok(CodeVerdict::AlreadyUsed);
+        }
+        self.last_accepted = Some(step);
+        self.drift = drift;
+        Ok(CodeVerdict::Accepted(Accepted::default()))
+    }
+
     fn reseal(&mut self, holder: Holder<'_>, world: &mut World<'_>) -> Result<bool, SealError> {
         if self.secret.key_id() == world.keys.current() {
             return Ok(false);
         }
         let secret = self.open(holder, world)?;
-        self.secret = world
-            .keys
-            .seal(secret.expose(), place(holder, &row(holder)), world.entropy);
+        self.secret = super::seal(&secret, COLUMN, holder, world);
         Ok(true)
     }
 }
@@ -167,16 +226,4 @@ pub fn has_shape(code: &str) -> bool {
     [Digits::SIX, Digits::SEVEN, Digits::EIGHT]
         .into_iter()
         .any(|digits| Code::parse(code, digits).is_ok())
-}
-
-fn row(holder: Holder<'_>) -> alloc::string::String {
-    alloc::format!("{}/{}", holder.account, holder.factor)
-}
-
-fn place<'a>(_: Holder<'_>, row: &'a str) -> Place<'a> {
-    Place {
-        table: "account",
-        row,
-        column: "factor.totp.secret",
-    }
 }

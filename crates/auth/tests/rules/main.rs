@@ -10,4 +10,5 @@ mod recovery;
 mod sign_in;
 mod standing;
 mod table;
+mod tokens;
 mod world;

@@ -10,6 +10,11 @@ use super::{Algorithm, Code, Digits, SharedSecret};
 
 /// The moving factor C (RFC 4226 §5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(transparent)
+)]
 pub struct Counter(pub u64);
 
 /// The parameters of a counter-based password.

@@ -189,7 +189,7 @@ pub(super) fn refused(denied: &Denied) -> Response {
 #[schema(as = Factor)]
 struct FactorView<'a> {
     id: &'a str,
-    /// `totp` or `backup`.
+    /// `totp`, `hotp` or `backup`.
     kind: &'static str,
     label: &'a str,
     /// Whether it was confirmed.
@@ -205,6 +205,7 @@ impl FactorView<'_> {
     fn of(factor: &Factor) -> FactorView<'_> {
         let (kind, codes_left) = match &factor.credential {
             Credential::Totp(_) => ("totp", None),
+            Credential::Hotp(_) => ("hotp", None),
             Credential::Backup(codes) => ("backup", Some(codes.left())),
         };
         FactorView {

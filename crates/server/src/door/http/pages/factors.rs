@@ -91,7 +91,7 @@ pub(super) fn codes_left(account: &Account) -> usize {
         .filter(|factor| factor.is_active())
         .map(|factor| match &factor.credential {
             Credential::Backup(codes) => codes.left(),
-            Credential::Totp(_) => 0,
+            Credential::Totp(_) | Credential::Hotp(_) => 0,
         });
     left.sum()
 }
