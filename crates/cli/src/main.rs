@@ -39,6 +39,8 @@ enum Command {
     Admin(command::first::Admin),
     /// Add, list, disable, enable, reset and unlock accounts
     User(command::user::User),
+    /// Take over authenticators from other systems' files
+    Import(command::import::Import),
     /// List, rotate and forget the keys that secrets are sealed under
     Key(command::key::Key),
     /// Make a second factor for an account and show its code to scan
@@ -91,6 +93,7 @@ fn run(command: Option<Command>) -> Result<(), Failed> {
         Some(Command::SetupLink(link)) => link.run(),
         Some(Command::Admin(admin)) => admin.run(),
         Some(Command::User(user)) => user.run(),
+        Some(Command::Import(import)) => import.run(),
         Some(Command::Key(key)) => key.run(),
         Some(Command::Enrol(enrol)) => enrol.run(),
         Some(Command::Verify(verify)) => verify.run(),

@@ -10,6 +10,7 @@
 
 pub mod door;
 pub mod edge;
+pub mod seeds;
 pub mod service;
 pub mod settings;
 pub mod store;

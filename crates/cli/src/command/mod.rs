@@ -10,6 +10,7 @@ pub(crate) mod describe;
 pub(crate) mod doctor;
 pub(crate) mod enrol;
 pub(crate) mod first;
+pub(crate) mod import;
 pub(crate) mod key;
 pub(crate) mod proof;
 pub(crate) mod secret;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use countersign_auth::command::{Onward, code, enrol, password, session, ticket, upkeep};
+use countersign_auth::command::{Onward, code, enrol, password, resynchronise, session, ticket, upkeep};
 use countersign_auth::credential::class_of;
 use countersign_auth::event::{Act, Event, Origin, Reason};
 use countersign_auth::id::{Digest, Token};
@@ -575,6 +575,26 @@ impl Service {
             factor: factor.to_owned(),
         };
         self.submit_own(Act::FactorRemove, rule, origin).await
+    }
+
+    /// Finds one of the owner's factors by two consecutive codes of it.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn resynchronise(
+        &self,
+        live: &Live,
+        factor: &str,
+        codes: (&str, &str),
+        origin: &Origin,
+    ) -> Result<Result<(), enrol::Denied>, Failure> {
+        let owned = |code: &str| Zeroizing::new(code.to_owned());
+        let rule = resynchronise::Resynchronise {
+            asker: asker(live, "", origin),
+            factor: factor.to_owned(),
+            codes: (owned(codes.0), owned(codes.1)),
+        };
+        self.submit_own(Act::FactorResynchronise, rule, origin).await
     }
 
     /// Replaces all backup codes.

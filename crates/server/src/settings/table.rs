@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use countersign_auth::policy::Acceptance;
 use countersign_core::limit::Budget;
 use countersign_core::otp::{AcceptanceWindow, Digits};
 use countersign_core::time::TimeStep;
@@ -47,7 +48,7 @@ impl Setting {
 }
 
 /// Every setting, in the order of the example file.
-pub const TABLE: [Setting; 32] = [
+pub const TABLE: [Setting; 34] = [
     Setting {
         name: "data",
         default: "\"data\"",
@@ -211,6 +212,27 @@ pub const TABLE: [Setting; 32] = [
             };
             Ok(())
         },
+    },
+    Setting {
+        name: "acceptance",
+        default: "\"window\"",
+        about: "`window`: codes of every step of the window; how far a clock is off is learned at enrolment. `learned`: \
+                learned at every sign-in as well, up to 10 steps. `strict`: the current step alone, so that a code lives \
+                no longer than its step, and one more where a clock was found to be off.",
+        apply: |to, text| {
+            let choices = [
+                ("window", Acceptance::Window),
+                ("learned", Acceptance::Learned),
+                ("strict", Acceptance::Strict),
+            ];
+            one_of(text, &choices).map(|acceptance| to.policy.acceptance = acceptance)
+        },
+    },
+    Setting {
+        name: "look_ahead",
+        default: "10",
+        about: "Presses of a counter-based token that may be lost between two sign-ins, 0 to 50.",
+        apply: |to, text| within(text, 0..=50).map(|counters| to.policy.look_ahead = counters),
     },
     Setting {
         name: "digits",

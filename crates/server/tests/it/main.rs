@@ -10,5 +10,6 @@ mod postgres;
 mod pulse;
 mod races;
 mod ready;
+mod seeds;
 mod sessions;
 mod world;

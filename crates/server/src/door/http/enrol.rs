@@ -43,6 +43,18 @@ pub(super) struct Code {
     code: Zeroizing<String>,
 }
 
+/// Two consecutive codes of a token.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TwoCodes {
+    /// The code that was shown first.
+    #[schema(value_type = String)]
+    first_code: Zeroizing<String>,
+    /// The one after it.
+    #[schema(value_type = String)]
+    second_code: Zeroizing<String>,
+}
+
 /// A pending factor, shown once.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PendingFactor)]
@@ -292,6 +304,39 @@ pub(super) async fn remove_factor(
         Err(failure) => answer::failed(&failure),
         Ok(Err(denied)) => refused(&denied),
         Ok(Ok(granted)) => Done::with(granted.replacement_code),
+    }
+}
+
+/// Finds a factor whose counter or clock went astray by two consecutive codes; both are used up.
+#[utoipa::path(
+    post,
+    path = "/api/factors/{id}/resynchronise",
+    tag = "factors",
+    security(("session" = [])),
+    params(("id" = String, Path, pattern = "^[0-9a-f]{8}$")),
+    request_body = TwoCodes,
+    responses(
+        (status = 200, description = "Its next code signs in", body = Done),
+        WithBody,
+        InSession,
+        Enrolled,
+        Guessed,
+        Missing,
+        Always
+    )
+)]
+pub(super) async fn resynchronise(
+    State(service): State<Shared>,
+    Id(id): Id,
+    Asked(origin): Asked,
+    Whole(live): Whole,
+    Body(codes): Body<TwoCodes>,
+) -> Response {
+    let codes = (codes.first_code.as_str(), codes.second_code.as_str());
+    match service.resynchronise(&live, &id, codes, &origin).await {
+        Err(failure) => answer::failed(&failure),
+        Ok(Err(denied)) => refused(&denied),
+        Ok(Ok(())) => Done::answer(),
     }
 }
 

@@ -75,6 +75,7 @@ fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(enrol::confirm))
         .routes(routes!(enrol::factors))
         .routes(routes!(enrol::remove_factor))
+        .routes(routes!(enrol::resynchronise))
         .routes(routes!(enrol::backup_codes))
         .routes(routes!(sessions::sessions))
         .routes(routes!(sessions::end_others))
@@ -105,7 +106,7 @@ pub fn fuzz_body(data: &[u8]) {
     fn refusal<T: serde::de::DeserializeOwned>(body: &[u8]) -> Option<String> {
         asked::parse::<T>(body).err()
     }
-    let (refused, members): (_, &[&str]) = match shape % 7 {
+    let (refused, members): (_, &[&str]) = match shape % 8 {
         0 => (refusal::<sign_in::Login>(body), &["username", "password"]),
         1 => (
             refusal::<sign_in::Verify>(body),
@@ -121,6 +122,7 @@ pub fn fuzz_body(data: &[u8]) {
         ),
         4 => (refusal::<enrol::Begin>(body), &["label", "code"]),
         5 => (refusal::<enrol::Code>(body), &["code"]),
+        6 => (refusal::<enrol::TwoCodes>(body), &["first_code", "second_code"]),
         _ => (refusal::<sessions::Label>(body), &["label"]),
     };
     for named in refused

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 mod accounts;
 mod audit;
+mod import;
 mod keys;
 
 use super::audit::Checkpoint;
@@ -21,6 +22,7 @@ use super::{Failure, Service};
 pub(super) use accounts::failures_since_sign_in;
 pub use accounts::{User, UserAdded, uri};
 pub use audit::Entry;
+pub use import::{Imported, Seed, Taken};
 pub use keys::KeyUse;
 
 /// How an operator gives an account its first password.
@@ -68,6 +70,17 @@ pub enum Ask {
         name: String,
         /// A name for the factor.
         label: String,
+    },
+    /// Take over the authenticators that another system seeded for an account: all of them or none.
+    Import {
+        /// The account's name.
+        account: String,
+        /// Whether to add the account when there is none.
+        add: bool,
+        /// The authenticators.
+        seeds: Vec<Seed>,
+        /// Whether only to say what would happen.
+        dry_run: bool,
     },
     /// List accounts.
     UserList,
@@ -149,6 +162,8 @@ pub enum Ask {
 pub enum Reply {
     /// An account or a factor was added.
     UserAdded(UserAdded),
+    /// Authenticators were taken over, or would be.
+    Imported(Imported),
     /// The accounts.
     Users {
         /// In the order of their names.
@@ -273,6 +288,12 @@ impl Operator {
                 totp,
             } => self.add_user(&name, groups, password, totp, origin).await,
             Ask::UserEnrol { name, label } => self.enrol(&name, label, origin).await,
+            Ask::Import {
+                account,
+                add,
+                seeds,
+                dry_run,
+            } => self.import(&account, add, seeds, dry_run, origin).await,
             Ask::UserList => self.list_users().await,
             Ask::UserDisable { name } => self.manage(&name, Action::Disable, origin).await,
             Ask::UserEnable { name } => self.manage(&name, Action::Enable, origin).await,

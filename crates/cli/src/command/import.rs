@@ -1,0 +1,264 @@
+//! `countersign import`: authenticators that other systems seeded, from whatever file they come in.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use countersign_auth::policy::FACTORS_MAX;
+use countersign_core::time::UnixSeconds;
+use countersign_server::edge::clock::SystemClock;
+use countersign_server::seeds::pskc::Key;
+use countersign_server::seeds::{self, Contents, FILE_BYTES_MAX, Owners, Seed};
+use countersign_server::service::clock::Clock;
+use countersign_server::service::operator::{Ask, Imported, Reply, Seed as Sent, Taken};
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::user::unexpected;
+use crate::installation::{Common, Desk, read_secret};
+use crate::out::{Failed, data, say};
+
+/// Take over authenticators from otpauth or otpauth-migration URIs, a PSKC container or a ~/.google_authenticator.
+#[derive(Args)]
+pub(crate) struct Import {
+    /// The file, `-` for standard input; its format is recognised
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The account that owns everything in the file, whatever the file says
+    #[arg(long, value_name = "NAME")]
+    account: Option<String>,
+    /// File with a serial number and an account's name a line; tokens that it does not list are left alone
+    #[arg(long, value_name = "FILE", conflicts_with = "account")]
+    owners: Option<PathBuf>,
+    /// Add accounts that do not exist; `user invite` then makes the link that sets a password
+    #[arg(long)]
+    add: bool,
+    /// Say what would happen and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// File with the pre-shared key of a PSKC container, in hexadecimal or Base64
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// File with the passphrase of a PSKC container
+    #[arg(long, value_name = "FILE", conflicts_with = "key_file")]
+    passphrase_file: Option<PathBuf>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What came of one account.
+struct Outcome {
+    account: String,
+    seeds: Vec<Seed>,
+    result: Result<Imported, String>,
+}
+
+impl Import {
+    pub(crate) fn run(self) -> Result<(), Failed> {
+        let inputs = [
+            Some(&self.file),
+            self.owners.as_ref(),
+            self.key_file.as_ref(),
+            self.passphrase_file.as_ref(),
+        ];
+        if inputs
+            .iter()
+            .flatten()
+            .filter(|path| path.as_path() == Path::new("-"))
+            .count()
+            > 1
+        {
+            return Err(Failed::Usage(
+                "standard input can be only one of the files".into(),
+            ));
+        }
+        let contents = self.contents()?;
+        let owners = match (&self.account, &self.owners) {
+            (Some(name), _) => Owners::One(name.clone()),
+            (None, Some(path)) => seeds::owners(&read_secret(path)?).map_err(Failed::Usage)?,
+            (None, None) => Owners::AsNamed,
+        };
+        let (format, found) = (contents.format, contents.entries.len());
+        if !self.common.json {
+            say(format_args!("{format}: {found} found"));
+        }
+        let sorted = seeds::by_account(contents, &owners);
+        let desk = self.common.data.open()?;
+        let outcomes: Result<Vec<Outcome>, Failed> = sorted
+            .accounts
+            .into_iter()
+            .map(|(account, seeds)| self.take_over(account, seeds, &desk))
+            .collect();
+        let closed = desk.close();
+        let outcomes = outcomes?;
+        closed?;
+        if self.common.json {
+            data(self.json(&outcomes, &sorted.refused, sorted.left_alone));
+        } else {
+            self.show(&outcomes, &sorted.refused, sorted.left_alone);
+        }
+        let refused =
+            sorted.refused.len() + outcomes.iter().filter(|outcome| outcome.result.is_err()).count();
+        match refused {
+            0 => Ok(()),
+            1 => Err(Failed::Refused("1 was refused, as said above".into())),
+            refused => Err(Failed::Refused(format!("{refused} were refused, as said above"))),
+        }
+    }
+
+    fn contents(&self) -> Result<Contents, Failed> {
+        let key = match (&self.key_file, &self.passphrase_file) {
+            (Some(path), _) => Key::parse(&read_secret(path)?).ok_or_else(|| {
+                Failed::Usage("the key has 16 or 32 bytes, in hexadecimal or Base64".into())
+            })?,
+            (None, Some(path)) => Key::Passphrase(read_secret(path)?),
+            (None, None) => Key::None,
+        };
+        let now: UnixSeconds = SystemClock.wall();
+        let text = read_bounded(&self.file)?;
+        seeds::read(&text, &key, now).map_err(|why| Failed::Usage(format!("{}: {why}", self.file.display())))
+    }
+
+    /// Has one account take over all that is its own. A refusal is of that account alone; nothing is asked any more
+    /// once the installation can't be reached.
+    fn take_over(&self, account: String, seeds: Vec<Seed>, desk: &Desk) -> Result<Outcome, Failed> {
+        let sent = seeds.iter().map(|seed| Sent {
+            uri: seed.uri(),
+            label: seed.label.clone(),
+            drift: seed.drift,
+            last_accepted: seed.last_accepted.map(|step| step.0),
+        });
+        let ask = Ask::Import {
+            account: account.clone(),
+            add: self.add,
+            seeds: sent.collect(),
+            dry_run: self.dry_run,
+        };
+        let result = if seeds.len() > FACTORS_MAX {
+            Err(format!(
+                "{account} would have more than {FACTORS_MAX} factors; remove some"
+            ))
+        } else {
+            match desk.ask(&ask) {
+                Ok(Reply::Imported(imported)) => Ok(imported),
+                Ok(other) => return Err(unexpected(&other)),
+                Err(Failed::Refused(why)) => Err(why),
+                Err(failed) => return Err(failed),
+            }
+        };
+        Ok(Outcome {
+            account,
+            seeds,
+            result,
+        })
+    }
+
+    fn said(&self, taken: Taken) -> &'static str {
+        match (taken, self.dry_run) {
+            (Taken::Added, false) => "added",
+            (Taken::Added, true) => "would be added",
+            (Taken::AddedWeak, false) => "added, though its secret has less than 128 bits",
+            (Taken::AddedWeak, true) => "would be added, though its secret has less than 128 bits",
+            (Taken::Exists, _) => "exists already",
+        }
+    }
+
+    fn show(&self, outcomes: &[Outcome], refused: &[(String, String)], left_alone: usize) {
+        for Outcome {
+            account,
+            seeds,
+            result,
+        } in outcomes
+        {
+            let imported = match result {
+                Ok(imported) => imported,
+                Err(why) => {
+                    data(format_args!("{account}  refused: {why}"));
+                    continue;
+                }
+            };
+            if imported.account_added {
+                let added = if self.dry_run {
+                    "would be added"
+                } else {
+                    "was added"
+                };
+                data(format_args!("{account}  the account {added}, without a password"));
+            }
+            for (seed, taken) in seeds.iter().zip(&imported.taken) {
+                let (shows, said) = (seed.shows(), self.said(*taken));
+                let label = if seed.label.is_empty() { "-" } else { &seed.label };
+                data(format_args!("{account}  {label}  {shows}  {said}"));
+                for note in &seed.notes {
+                    data(format_args!("{account}  {note}"));
+                }
+            }
+            if self.dry_run && imported.with_backup_codes {
+                data(format_args!("{account}  backup codes would be made"));
+            }
+            for code in &imported.backup_codes {
+                data(format_args!("{account}  backup code   {code}"));
+            }
+        }
+        for (place, why) in refused {
+            data(format_args!("{place}  refused: {why}"));
+        }
+        if left_alone > 0 {
+            say(format_args!(
+                "{left_alone} tokens have no owner and are left alone"
+            ));
+        }
+        if outcomes
+            .iter()
+            .filter_map(|outcome| outcome.result.as_ref().ok())
+            .any(|imported| !imported.backup_codes.is_empty())
+        {
+            say("The backup codes are shown once; hand them over on a channel you trust.");
+        }
+    }
+
+    fn json(&self, outcomes: &[Outcome], refused: &[(String, String)], left_alone: usize) -> Value {
+        let account = |outcome: &Outcome| match &outcome.result {
+            Err(why) => json!({ "account": outcome.account, "refused": why }),
+            Ok(imported) => {
+                let factors = outcome.seeds.iter().zip(&imported.taken).map(|(seed, taken)| {
+                    json!({
+                        "label": seed.label, "shows": seed.shows(), "outcome": taken, "notes": seed.notes,
+                    })
+                });
+                json!({
+                    "account": imported.account,
+                    "account_added": imported.account_added,
+                    "factors": factors.collect::<Vec<_>>(),
+                    "with_backup_codes": imported.with_backup_codes,
+                    "backup_codes": imported.backup_codes,
+                })
+            }
+        };
+        let refused = refused
+            .iter()
+            .map(|(place, why)| json!({ "entry": place, "why": why }));
+        json!({
+            "dry_run": self.dry_run,
+            "accounts": outcomes.iter().map(account).collect::<Vec<_>>(),
+            "refused": refused.collect::<Vec<_>>(),
+            "left_alone": left_alone,
+        })
+    }
+}
+
+/// Reads a file, and no more of it than a file of seeds can have.
+fn read_bounded(path: &Path) -> Result<Zeroizing<String>, Failed> {
+    let bound = FILE_BYTES_MAX as u64 + 1;
+    let mut text = Zeroizing::new(String::new());
+    let read = if path == Path::new("-") {
+        std::io::stdin().take(bound).read_to_string(&mut text)
+    } else {
+        File::open(path).and_then(|file| file.take(bound).read_to_string(&mut text))
+    };
+    match read {
+        Ok(_) => Ok(text),
+        Err(error) => Err(Failed::Usage(format!("{}: {error}", path.display()))),
+    }
+}

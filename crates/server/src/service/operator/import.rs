@@ -1,0 +1,161 @@
+//! Authenticators that other systems seeded, taken over account by account.
+//!
+//! Knows: that a seed travels as an otpauth URI and a few words beside it. Must never know: which file it came from.
+
+use countersign_auth::command::import::{Import, NotImported, Seed as Seeded, Taken as Took};
+use countersign_auth::event::Origin;
+use countersign_core::otp::{SecretStrength, otpauth};
+use countersign_core::time::StepNumber;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::super::{Failure, names};
+use super::{Operator, Reply, refused};
+
+/// An authenticator as another system seeded it.
+///
+/// # Security
+/// It has no Debug: the URI spells out the secret.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Seed {
+    /// Its secret and parameters as an otpauth URI; the names in it are not looked at.
+    pub uri: Zeroizing<String>,
+    /// A name for the factor.
+    pub label: String,
+    /// Time steps by which its clock was found to be ahead.
+    #[serde(default)]
+    pub drift: i32,
+    /// The highest time step whose code the other system accepted.
+    #[serde(default)]
+    pub last_accepted: Option<u64>,
+}
+
+/// What came of one authenticator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Taken {
+    /// It is a factor from now on.
+    Added,
+    /// It is, but its secret has less than 128 bits.
+    AddedWeak,
+    /// The account has it already.
+    Exists,
+}
+
+/// What an account took over; shown once.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Imported {
+    /// The mapped name.
+    pub account: String,
+    /// Whether the account was added; it has no password yet.
+    pub account_added: bool,
+    /// What came of each authenticator, in their order.
+    pub taken: Vec<Taken>,
+    /// Whether backup codes come with them.
+    pub with_backup_codes: bool,
+    /// The backup codes; none in a dry run.
+    pub backup_codes: Vec<String>,
+}
+
+impl std::fmt::Debug for Imported {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Imported({})", self.account)
+    }
+}
+
+impl Operator {
+    pub(super) async fn import(
+        &self,
+        typed: &str,
+        add: bool,
+        seeds: Vec<Seed>,
+        dry_run: bool,
+        origin: &Origin,
+    ) -> Result<Reply, Failure> {
+        let name = match names::parse(typed) {
+            Ok(name) => name,
+            Err(error) => return Ok(refused(error)),
+        };
+        let mut seeded = Vec::new();
+        for seed in &seeds {
+            let read = match otpauth::parse(&seed.uri) {
+                Ok(read) => read,
+                Err(error) => return Ok(refused(format!("{}: {error}", seed.label))),
+            };
+            seeded.push(Seeded {
+                label: seed.label.clone(),
+                secret: read.secret,
+                parameters: read.parameters,
+                drift: seed.drift,
+                last_accepted: seed.last_accepted.map(StepNumber),
+            });
+        }
+        let rule = Import {
+            name: name.clone(),
+            add,
+            seeds: seeded,
+            dry_run,
+            origin: origin.clone(),
+        };
+        // A dry run changes nothing, so it is asked beside the committer.
+        let outcome = if dry_run {
+            self.service.ask(rule).await?
+        } else {
+            self.service.submit(rule).await?
+        };
+        Ok(match outcome {
+            Err(why) => refused(told(why, name.as_str(), &seeds)),
+            Ok(imported) => Reply::Imported(Imported {
+                account: name.to_string(),
+                account_added: imported.account_added,
+                taken: imported.taken.into_iter().map(Taken::from).collect(),
+                with_backup_codes: imported.with_backup_codes,
+                backup_codes: imported
+                    .backup_codes
+                    .iter()
+                    .map(|code| code.to_string())
+                    .collect(),
+            }),
+        })
+    }
+}
+
+impl From<Took> for Taken {
+    fn from(took: Took) -> Taken {
+        match took {
+            Took::Added => Taken::Added,
+            Took::AddedWeak => Taken::AddedWeak,
+            Took::Exists => Taken::Exists,
+        }
+    }
+}
+
+/// Why an account took nothing over, and what to do.
+fn told(why: NotImported, name: &str, seeds: &[Seed]) -> String {
+    let label = |at: usize| seeds.get(at).map_or("", |seed| seed.label.as_str());
+    match why {
+        NotImported::NoAccount => {
+            format!(
+                "there is no account named {name}; add it with `countersign user add {name}`, or use --add"
+            )
+        }
+        NotImported::TooMany => format!("{name} would have more than 16 factors; remove some"),
+        NotImported::Secret {
+            at,
+            strength: SecretStrength::Sample,
+        } => format!(
+            "{}: its secret is a sample that everybody knows; enrol it anew",
+            label(at)
+        ),
+        NotImported::Secret { at, .. } => {
+            format!("{}: its secret has less than 80 bits; enrol it anew", label(at))
+        }
+        NotImported::TimeStep { at } => {
+            format!("{}: its time step is not 15 to 120 s; enrol it anew", label(at))
+        }
+        NotImported::Drift { at } => format!(
+            "{}: its clock is more than an hour off; set it right, or enrol it anew",
+            label(at)
+        ),
+    }
+}
