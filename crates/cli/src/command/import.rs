@@ -85,19 +85,27 @@ impl Import {
         }
         let sorted = seeds::by_account(contents, &owners);
         let desk = self.common.data.open()?;
-        let outcomes: Result<Vec<Outcome>, Failed> = sorted
-            .accounts
-            .into_iter()
-            .map(|(account, seeds)| self.take_over(account, seeds, &desk))
-            .collect();
+        let (mut outcomes, mut stopped) = (Vec::new(), None);
+        for (account, seeds) in sorted.accounts {
+            match self.take_over(account, seeds, &desk) {
+                Ok(outcome) => outcomes.push(outcome),
+                Err(failed) => {
+                    stopped = Some(failed);
+                    break;
+                }
+            }
+        }
         let closed = desk.close();
-        let outcomes = outcomes?;
-        closed?;
+        // What was done is shown even if something stopped it: backup codes are shown once.
         if self.common.json {
             data(self.json(&outcomes, &sorted.refused, sorted.left_alone));
         } else {
             self.show(&outcomes, &sorted.refused, sorted.left_alone);
         }
+        if let Some(failed) = stopped {
+            return Err(failed);
+        }
+        closed?;
         let refused =
             sorted.refused.len() + outcomes.iter().filter(|outcome| outcome.result.is_err()).count();
         match refused {

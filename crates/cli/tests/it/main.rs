@@ -10,6 +10,7 @@ mod clock;
 mod cluster;
 mod disk_full;
 mod first;
+mod import;
 mod keys;
 mod kills;
 mod nodes;

@@ -262,7 +262,7 @@ fn secret_file(text: &str) -> Result<Entry, Unreadable> {
     let mut notes = Vec::new();
     if read.scratch_codes > 0 {
         notes.push(format!(
-            "{} scratch codes are left behind: eight digits are too few; backup codes take their place",
+            "scratch codes left behind: {}; eight digits are too few, backup codes take their place",
             read.scratch_codes
         ));
     }

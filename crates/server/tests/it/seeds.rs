@@ -134,7 +134,7 @@ fn format_is_recognised_by_content() {
     let contents = contents(secret_file).expect("it is known");
     let seed = contents.entries[0].seed.as_ref().expect("it can be used");
     assert!(
-        seed.notes[0].starts_with("1 scratch codes are left behind"),
+        seed.notes[0].starts_with("scratch codes left behind: 1"),
         "{:?}",
         seed.notes
     );
