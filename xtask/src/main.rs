@@ -10,7 +10,11 @@
 
 mod console;
 mod fences;
+<<<<<<< HEAD
 mod histories;
+=======
+mod floors;
+>>>>>>> 6d1bf50 (xtask: floors, on emulated boards, weighed)
 mod licence;
 mod needs;
 mod outside;
@@ -21,6 +25,7 @@ mod soak;
 mod spdx;
 mod steps;
 mod tally;
+mod targets;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -33,6 +38,10 @@ usage: cargo xtask COMMAND
   test [--install] [--strict] [--only NAME]...   run every check, or the named ones
       --install   fetch what a check needs: Debian packages, Python and npm modules
       --strict    a check that cannot run is a failure (CI=true means --install --strict)
+  targets [--debian]                             find or fetch a compiler for bare metal
+      --debian    make it of Debian's packages, whatever rustup can fetch
+  floors [--debian]                              run the lower floors on emulated boards, weigh them, and
+                                                 write docs/measurements/floors.json
   tidy                                           check the shape of the tree
   soak [NAME] [--seed N] [--count N]             run the long checks, write docs/measurements/NAME.json
       --count     how many executions, kills, cuts; an interrupted check goes on where it was
@@ -72,6 +81,12 @@ fn main() -> ExitCode {
         ["test", options @ ..] => {
             runner::Options::parse(options).and_then(|options| runner::run(&workshop, &options))
         }
+        ["targets", options @ ..] => {
+            targets::Source::parse(options).and_then(|source| targets(source, &workshop))
+        }
+        ["floors", options @ ..] => {
+            targets::Source::parse(options).and_then(|source| floors(source, &workshop))
+        }
         ["tidy"] => tidy(&workshop),
         ["soak", "--report"] => soak::report::write(&workshop).map(|path| println!("wrote {path}")),
         ["soak", options @ ..] => {
@@ -90,6 +105,23 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn targets(source: targets::Source, workshop: &Workshop) -> Result<(), String> {
+    let toolchain = targets::make(source, workshop)?;
+    for target in targets::TARGETS {
+        println!("{}cargo build --target {target}", toolchain.spelt());
+    }
+    Ok(())
+}
+
+fn floors(source: targets::Source, workshop: &Workshop) -> Result<(), String> {
+    let (tally, numbers) = floors::run(source, workshop)?;
+    if tally.failed > 0 {
+        return Err(format!("{} of the boards' checks failed", tally.failed));
+    }
+    println!("wrote {}", soak::write("floors", None, numbers, workshop)?);
+    Ok(())
 }
 
 fn tidy(workshop: &Workshop) -> Result<(), String> {

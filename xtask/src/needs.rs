@@ -91,8 +91,7 @@ impl Installer {
     }
 
     fn debian(&self, package: &str, workshop: &Workshop) -> Result<(), String> {
-        let update = || apt_get(&["update"], workshop);
-        self.lists.get_or_init(update).clone()?;
+        self.lists.get_or_init(|| refresh_lists(workshop)).clone()?;
         apt_get(&["install", "-y", "--no-install-recommends", package], workshop)
     }
 
@@ -124,6 +123,11 @@ impl Installer {
             .run(workshop)?
             .success("pip could not install")
     }
+}
+
+/// Fetches Debian's lists of packages.
+pub(crate) fn refresh_lists(workshop: &Workshop) -> Result<(), String> {
+    apt_get(&["update"], workshop)
 }
 
 /// Runs apt-get as root, by `sudo` where we are not root and may become it without a question.

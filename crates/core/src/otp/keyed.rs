@@ -19,28 +19,20 @@ pub(super) enum Keyed {
 impl Keyed {
     pub(super) fn new(algorithm: Algorithm, secret: &SharedSecret) -> Keyed {
         match algorithm {
-            Algorithm::Sha1 => Keyed::Sha1(Pads::new(secret.expose())),
-            Algorithm::Sha256 => Keyed::Sha256(Pads::new(secret.expose())),
-            Algorithm::Sha512 => Keyed::Sha512(Pads::new(secret.expose())),
+            Algorithm::Sha1 => Keyed::Sha1(Pads::new(secret)),
+            Algorithm::Sha256 => Keyed::Sha256(Pads::new(secret)),
+            Algorithm::Sha512 => Keyed::Sha512(Pads::new(secret)),
         }
     }
 
     /// The code's value for a counter (RFC 4226 §5.3).
     pub(super) fn value(&self, counter: u64, digits: Digits) -> u32 {
-        let [value] = self.values([counter], digits);
+        let [value] = match self {
+            Keyed::Sha1(pads) => pads.values([counter], digits),
+            Keyed::Sha256(pads) => pads.values([counter], digits),
+            Keyed::Sha512(pads) => pads.values([counter], digits),
+        };
         value
-    }
-
-    /// The values of several counters at once: the inner hashes first, then the outer ones, so that a
-    /// processor that looks ahead finds work that does not wait for its predecessor.
-    #[inline]
-    pub(super) fn values<const N: usize>(&self, counters: [u64; N], digits: Digits) -> [u32; N] {
-        match self {
-            Keyed::Sha1(pads) => pads.truncated(counters),
-            Keyed::Sha256(pads) => pads.truncated(counters),
-            Keyed::Sha512(pads) => pads.truncated(counters),
-        }
-        .map(|truncated| truncated % digits.modulus())
     }
 
     /// The truncated hash of a message of any length (RFC 4226 §5.3, RFC 6287 §5.2).
@@ -122,7 +114,8 @@ pub(super) struct Pads<C: Compression> {
 }
 
 impl<C: Compression> Pads<C> {
-    fn new(key: &[u8]) -> Pads<C> {
+    pub(super) fn new(secret: &SharedSecret) -> Pads<C> {
+        let key = secret.expose();
         let mut block = C::ZEROES;
         if key.len() <= C::BLOCK {
             block.as_mut()[..key.len()].copy_from_slice(key);
@@ -157,12 +150,14 @@ impl<C: Compression> Pads<C> {
         (hash, C::OUTPUT)
     }
 
-    /// The truncated hashes of several counters.
+    /// The codes' values for several counters at once (RFC 4226 §5.3): the inner hashes first, then the outer ones,
+    /// so that a processor that looks ahead finds work that does not wait for its predecessor.
     ///
     /// All blocks of a round are laid out before any is absorbed: a block that is read at once after it was
     /// written makes the processor wait for its own stores, and three chains that do not wait for each other
     /// keep it busy.
-    fn truncated<const N: usize>(&self, counters: [u64; N]) -> [u32; N] {
+    #[inline]
+    pub(super) fn values<const N: usize>(&self, counters: [u64; N], digits: Digits) -> [u32; N] {
         let absorb = |mut state, block: C::Block| {
             C::absorb(&mut state, &block);
             state
@@ -178,7 +173,7 @@ impl<C: Compression> Pads<C> {
         outer.map(|state| {
             let mut hash = [0u8; 64];
             C::emit(&state, &mut hash);
-            truncate(&hash[..C::OUTPUT])
+            truncate(&hash[..C::OUTPUT]) % digits.modulus()
         })
     }
 }

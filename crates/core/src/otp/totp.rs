@@ -6,7 +6,7 @@
 
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
-use super::keyed::Keyed;
+use super::keyed::{Compression, Keyed, Pads, Sha1, Sha256, Sha512};
 use super::{Algorithm, Code, Digits, SharedSecret};
 use crate::time::{StepNumber, TimeStep, UnixSeconds};
 
@@ -105,6 +105,7 @@ impl Totp {
     /// Every step of the window is computed and compared, in constant time, whatever matches. Where several
     /// steps match, the highest counts, so that equal codes of neighbouring steps are used up together. The
     /// caller must store the accepted step in the same commit in which it grants anything.
+    #[inline]
     pub fn verify(&self, secret: &SharedSecret, code: &Code, presented: Presented) -> Verdict {
         if self.is_clock_not_set(presented.now) {
             return Verdict::ClockNotSet;
@@ -118,11 +119,22 @@ impl Totp {
     }
 
     /// [`Totp::verify`] without asking whether the clock is set, for the dates of standards' vectors.
+    #[inline]
     fn judge(&self, secret: &SharedSecret, code: &Code, presented: Presented) -> Verdict {
         if code.digits() != self.digits {
             return Verdict::Wrong;
         }
-        let keyed = Keyed::new(self.algorithm, secret);
+        // Chosen once for the whole search. Where a program names the algorithm, the others are not linked, as
+        // this function is small enough to be judged where it is called.
+        match self.algorithm {
+            Algorithm::Sha1 => self.search::<Sha1>(secret, code, presented),
+            Algorithm::Sha256 => self.search::<Sha256>(secret, code, presented),
+            Algorithm::Sha512 => self.search::<Sha512>(secret, code, presented),
+        }
+    }
+
+    #[inline(never)]
+    fn search<C: Compression>(&self, secret: &SharedSecret, code: &Code, presented: Presented) -> Verdict {
         let current = self.step_at(presented.now).0;
         let (past, future) = (
             i64::from(presented.window.past),
@@ -130,13 +142,13 @@ impl Totp {
         );
         let step_of = |offset| current.checked_add_signed(i64::from(presented.drift) + offset);
         let mut search = Search {
-            keyed: &keyed,
+            pads: &Pads::<C>::new(secret),
             code,
             found: Choice::from(0),
             highest: 0,
         };
         let mut offset = -past;
-        while offset + 2 <= future {
+        while LOOKS_AHEAD && offset + 2 <= future {
             search.compare([offset, offset + 1, offset + 2].map(step_of));
             offset += 3;
         }
@@ -192,21 +204,25 @@ impl Totp {
     }
 }
 
+/// Whether the processor finds work that does not wait for its predecessor. Small ones do not, and have no flash to
+/// spare for several steps at once.
+const LOOKS_AHEAD: bool = cfg!(target_pointer_width = "64");
+
 /// The search for a code among steps, in rising order, without an early exit.
-struct Search<'a> {
-    keyed: &'a Keyed,
+struct Search<'a, C: Compression> {
+    pads: &'a Pads<C>,
     code: &'a Code,
     found: Choice,
     highest: u64,
 }
 
-impl Search<'_> {
+impl<C: Compression> Search<'_, C> {
     /// Compares the codes of some steps; those that lie beyond the ends of time are computed and match
     /// nothing.
     #[inline]
     fn compare<const N: usize>(&mut self, steps: [Option<u64>; N]) {
         let values = self
-            .keyed
+            .pads
             .values(steps.map(|step| step.unwrap_or(0)), self.code.digits());
         for (value, step) in values.into_iter().zip(steps) {
             let exists = Choice::from(u8::from(step.is_some()));

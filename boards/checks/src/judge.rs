@@ -1,0 +1,267 @@
+//! One judge for each file of vectors: what core must answer to a case.
+//!
+//! Knows the meaning of the fields. Must never know where a case came from. A judge answers `None` where a case is
+//! not met, and where it lacks a field.
+
+use core::fmt::{Display, Write};
+
+use countersign_core::bytes::Text;
+use countersign_core::bytes::base32::{self, Base32Error};
+use countersign_core::otp::ocra::{Input, OcraVerdict, Suite};
+use countersign_core::otp::otpauth::{self, OtpauthError, Parameters};
+use countersign_core::otp::{
+    AcceptanceWindow, Code, CodeFormatError, Counter, Hotp, HotpVerdict, Presented, Resynchronised,
+    SecretStrength, Totp, Verdict,
+};
+use countersign_core::time::{StepNumber, TimeStep, UnixSeconds};
+
+use crate::vectors::Case;
+
+/// What judges a case.
+type Judge = fn(&Case) -> Option<()>;
+
+/// Files of what is imported once, at a desk: core's own tests judge them, and a board carries none of it.
+pub(crate) const ELSEWHERE: [&str; 4] = [
+    "bytes/base64",
+    "otp/google_authenticator",
+    "otp/migration",
+    "pskc/rfc6030",
+];
+
+/// The judge of a file; a file without one is not met, so that none is added unseen.
+pub(crate) fn of(file: &str) -> Option<Judge> {
+    Some(match file {
+        "bytes/base32" => base32,
+        "otp/acceptance" => acceptance,
+        "otp/code_input" => code_input,
+        "otp/generation_edges" => generation,
+        "otp/hotp_verification" => hotp_verification,
+        "otp/otpauth" => otpauth,
+        "otp/rfc4226_appendix_d" => hotp_generation,
+        "otp/rfc6238_appendix_b" => generation,
+        "otp/rfc6287_appendix_c" => ocra,
+        "otp/secret_strength" => strength,
+        "otp/totp_resynchronisation" => resynchronisation,
+        _ => return None,
+    })
+}
+
+fn same<T: PartialEq>(found: T, expected: T) -> Option<()> {
+    (found == expected).then_some(())
+}
+
+/// Whether a value prints so.
+fn prints(value: impl Display, expected: &str) -> Option<()> {
+    let mut text = Text::<2048>::new();
+    write!(text, "{value}").ok()?;
+    same(&*text, expected)
+}
+
+fn base32(case: &Case) -> Option<()> {
+    let mut read = [0; 64];
+    let result = base32::parse(case.text("text")?, &mut read);
+    if let Some(error) = case.text("error") {
+        let expected = match error {
+            "character" => Base32Error::Character {
+                at: case.number("at")?,
+            },
+            "length" => Base32Error::Length,
+            "trailing_bits" => Base32Error::TrailingBits,
+            _ => return None,
+        };
+        return same(result, Err(expected));
+    }
+    let bytes = case.bytes("bytes_hex")?;
+    same(&read[..result.ok()?], &*bytes)?;
+    let mut spelt = Text::<128>::new();
+    base32::emit(&bytes, &mut spelt).ok()?;
+    same(&*spelt, case.text("canonical")?)
+}
+
+fn code_input(case: &Case) -> Option<()> {
+    let (text, digits) = (case.text("text")?, case.digits("digits")?);
+    let (parsed, strictly) = (Code::parse(text, digits), Code::parse_strict(text, digits));
+    if let Some(error) = case.text("error") {
+        let expected = match error {
+            "empty" => CodeFormatError::Empty,
+            "character" => CodeFormatError::Character,
+            "length" => CodeFormatError::Length {
+                found: case.number("found")?,
+            },
+            "too_long" => CodeFormatError::TooLong,
+            _ => return None,
+        };
+        same(strictly.is_err(), true)?;
+        return same(parsed, Err(expected));
+    }
+    same(strictly.is_ok(), case.number("strict")?)?;
+    prints(parsed.ok()?, case.text("code")?)
+}
+
+fn hotp_generation(case: &Case) -> Option<()> {
+    let hotp = Hotp {
+        digits: case.digits("digits")?,
+        ..Hotp::default()
+    };
+    let code = hotp.generate(&case.secret()?, Counter(case.number("counter")?));
+    prints(code, case.text("code")?)
+}
+
+fn generation(case: &Case) -> Option<()> {
+    let (totp, at) = (case.totp()?, UnixSeconds(case.number("at")?));
+    same(totp.step_at(at), StepNumber(case.number("step")?))?;
+    if case.has("seconds_left") {
+        same(totp.seconds_left(at), case.number("seconds_left")?)?;
+    }
+    prints(totp.generate(&case.secret()?, at), case.text("code")?)
+}
+
+fn acceptance(case: &Case) -> Option<()> {
+    let presented = Presented {
+        now: UnixSeconds(case.number("now")?),
+        window: AcceptanceWindow {
+            past: case.number("past")?,
+            future: case.number("future")?,
+        },
+        drift: case.number("drift")?,
+        last_accepted: case.number("last_accepted").map(StepNumber),
+    };
+    let step = || case.number("expected.step").map(StepNumber);
+    let expected = match case.text("expected.verdict")? {
+        "accepted" => Verdict::Accepted {
+            step: step()?,
+            drift: case.number("expected.drift")?,
+        },
+        "already_used" => Verdict::AlreadyUsed { step: step()? },
+        "wrong" => Verdict::Wrong,
+        "clock_not_set" => Verdict::ClockNotSet,
+        _ => return None,
+    };
+    same(
+        case.totp()?
+            .verify(&case.secret()?, &case.code("code")?, presented),
+        expected,
+    )
+}
+
+fn resynchronisation(case: &Case) -> Option<()> {
+    let codes = (&case.code("first")?, &case.code("second")?);
+    let now = UnixSeconds(case.number("now")?);
+    let found = case
+        .totp()?
+        .resynchronise(&case.secret()?, codes, now, case.number("steps")?);
+    let expected = match case.has("expected") {
+        true => Some(Resynchronised {
+            step: StepNumber(case.number("expected.step")?),
+            drift: case.number("expected.drift")?,
+        }),
+        false => None,
+    };
+    same(found, expected)
+}
+
+fn hotp_verification(case: &Case) -> Option<()> {
+    let hotp = Hotp {
+        digits: case.digits("digits")?,
+        ..Hotp::default()
+    };
+    let (secret, next, first) = (
+        case.secret()?,
+        Counter(case.number("next")?),
+        case.code("codes.0")?,
+    );
+    let verdict = if case.has("codes.1") {
+        hotp.resynchronise(
+            &secret,
+            (&first, &case.code("codes.1")?),
+            next,
+            case.number("look_ahead")?,
+        )
+    } else {
+        hotp.verify(&secret, &first, next, case.number("look_ahead")?)
+    };
+    let expected = match case.has("expected") {
+        true => HotpVerdict::Accepted {
+            counter: Counter(case.number("expected")?),
+        },
+        false => HotpVerdict::Wrong,
+    };
+    same(verdict, expected)
+}
+
+fn otpauth(case: &Case) -> Option<()> {
+    let read = match otpauth::parse(case.text("uri")?) {
+        Ok(read) => read,
+        Err(error) => return otpauth_refusal(case, error),
+    };
+    same(&*read.issuer, case.text("expected.issuer")?)?;
+    same(&*read.account, case.text("expected.account")?)?;
+    same(&*read.secret.to_base32(), case.text("expected.secret")?)?;
+    let (algorithm, digits) = (
+        case.algorithm("expected.algorithm")?,
+        case.digits("expected.digits")?,
+    );
+    let expected = match case.text("expected.kind")? {
+        "hotp" => Parameters::Hotp(
+            Hotp { algorithm, digits },
+            Counter(case.number("expected.counter")?),
+        ),
+        _ => Parameters::Totp(Totp {
+            algorithm,
+            digits,
+            time_step: TimeStep::new(case.number("expected.period")?)?,
+            t0: UnixSeconds(0),
+        }),
+    };
+    same(read.parameters, expected)?;
+    prints(read.uri(), case.text("canonical")?)
+}
+
+fn otpauth_refusal(case: &Case, error: OtpauthError) -> Option<()> {
+    let (fault, part) = match error {
+        OtpauthError::TooLong => ("too_long", None),
+        OtpauthError::Missing(part) => ("missing", Some(part)),
+        OtpauthError::Twice(part) => ("twice", Some(part)),
+        OtpauthError::Invalid(part) => ("invalid", Some(part)),
+        OtpauthError::Secret(_) => ("secret", None),
+        _ => return None,
+    };
+    same(fault, case.text("error")?)?;
+    match part {
+        Some(part) => prints(part, case.text("part")?),
+        None => same(case.has("part"), false),
+    }
+}
+
+fn ocra(case: &Case) -> Option<()> {
+    let (suite, secret) = (case.text("suite")?.parse::<Suite>().ok()?, case.secret()?);
+    let pin = case.bytes("pin_hash_hex");
+    let input = Input {
+        counter: case.number("counter"),
+        question: case.text("question")?,
+        pin_hash: pin.as_deref(),
+        session: None,
+        now: case.number("at").map(UnixSeconds),
+    };
+    prints(suite, case.text("suite")?)?;
+    prints(suite.respond(&secret, &input).ok()?, case.text("code")?)?;
+    let window = AcceptanceWindow { past: 0, future: 0 };
+    let verdict = |code| suite.verify(&secret, &input, window, code);
+    same(verdict(case.text("code")?), Ok(OcraVerdict::Accepted))?;
+    same(
+        verdict(&"0000000000"[..usize::from(suite.digits())]),
+        Ok(OcraVerdict::Wrong),
+    )
+}
+
+fn strength(case: &Case) -> Option<()> {
+    let expected = match case.text("strength")? {
+        "sample" => SecretStrength::Sample,
+        "short" => SecretStrength::Short,
+        "weak" => SecretStrength::Weak,
+        "acceptable" => SecretStrength::Acceptable,
+        "recommended" => SecretStrength::Recommended,
+        _ => return None,
+    };
+    same(case.secret()?.strength(), expected)
+}
