@@ -10,6 +10,7 @@
 
 mod console;
 mod fences;
+mod histories;
 mod licence;
 mod needs;
 mod outside;

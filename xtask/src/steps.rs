@@ -6,7 +6,7 @@ use crate::Workshop;
 use crate::needs::Need;
 use crate::process::Task;
 use crate::tally::Tally;
-use crate::{console, licence, outside, providers};
+use crate::{console, histories, licence, outside, providers};
 
 /// One check.
 #[derive(Debug)]
@@ -190,6 +190,8 @@ pub(crate) const STEPS: &[Step] = &[
         action: Action::Ignored(&["countersign-server", "countersign"], "postgresql"),
         runs_ignored: true,
     },
+    // After the nodes, whose histories it reads.
+    plain("model", Action::Own(histories::model)),
     plain("fuzz", Action::Own(outside::fuzz)),
     Step {
         name: "power-cuts",

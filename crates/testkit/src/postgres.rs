@@ -18,6 +18,17 @@ fn programs() -> PathBuf {
 /// A running server, reached over a socket in its folder.
 pub struct Cluster {
     folder: PathBuf,
+    /// What it was started with.
+    options: String,
+}
+
+/// A way in which a server ends without a word; each leaves what it must recover from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crash {
+    /// It is asked to abort at once, as by an operator in a hurry.
+    Immediate,
+    /// All of its processes are killed, as by the system.
+    Kill,
 }
 
 impl Cluster {
@@ -39,19 +50,22 @@ impl Cluster {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("countersign-pg-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a temporary folder can be made");
-        let cluster = Cluster { folder };
+        let mut cluster = Cluster {
+            folder,
+            options: String::new(),
+        };
         let root = &cluster.folder;
         if is_root() {
             let given = Command::new("chown").arg("postgres").arg(root).status();
             assert!(given.expect("chown runs").success());
         }
-        let (data, log) = (root.join("data"), root.join("log"));
+        let data = root.join("data");
         let (data, socket) = (text(&data), text(root));
         cluster.run(
             "initdb",
             &["-D", data, "-U", "countersign", "-A", "trust", "--no-sync"],
         );
-        let mut options = format!("-c unix_socket_directories='{socket}' -c max_connections=50");
+        let mut options = format!("-c unix_socket_directories='{socket}' -c max_connections=100");
         match secured {
             None => options.push_str(" -c listen_addresses=''"),
             Some((chain, key, port)) => {
@@ -64,11 +78,85 @@ impl Cluster {
                 ));
             }
         }
-        cluster.run(
-            "pg_ctl",
-            &["-D", data, "-w", "-l", text(&log), "-o", &options, "start"],
-        );
+        cluster.options = options;
+        cluster.start_again();
         cluster
+    }
+
+    /// Starts it after a crash, and waits until it has recovered.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start_again(&self) {
+        let (data, log) = (self.folder.join("data"), self.folder.join("log"));
+        let start = [
+            "-D",
+            text(&data),
+            "-w",
+            "-l",
+            text(&log),
+            "-o",
+            &self.options,
+            "start",
+        ];
+        self.run("pg_ctl", &start);
+    }
+
+    /// Ends it without a word, and returns when it is gone.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn crash(&self, how: Crash) {
+        let data = self.folder.join("data");
+        match how {
+            Crash::Immediate => self.run("pg_ctl", &["-D", text(&data), "-m", "immediate", "stop"]),
+            Crash::Kill => {
+                let processes = self.processes();
+                signal("-KILL", &processes);
+                // Whoever is killed holds its memory for a moment longer, and another server is not let in before.
+                while processes.iter().any(|id| lives(id)) {
+                    std::thread::yield_now();
+                }
+                // Where nobody buries the dead, its number in these files would be taken for one that lives.
+                let entries = std::fs::read_dir(&self.folder).expect("the folder is there");
+                let paths = entries.map(|entry| entry.expect("a file").path());
+                let locks = paths.filter(|path| path.extension().is_some_and(|end| end == "lock"));
+                for left in locks.chain([data.join("postmaster.pid")]) {
+                    std::fs::remove_file(left).expect("whoever is killed leaves its files");
+                }
+            }
+        }
+    }
+
+    /// Stops every process of it where it stands, as a machine that hangs; it answers nothing and closes nothing.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn freeze(&self) {
+        signal("-STOP", &self.processes());
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn thaw(&self) {
+        signal("-CONT", &self.processes());
+    }
+
+    /// The first process and those that it made.
+    fn processes(&self) -> Vec<String> {
+        let file = self.folder.join("data/postmaster.pid");
+        let file = std::fs::read_to_string(file).expect("it runs");
+        let first = file
+            .lines()
+            .next()
+            .expect("its first line is a process")
+            .to_owned();
+        let entries = std::fs::read_dir("/proc").expect("Linux");
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let made = names.filter(|id| state(id).is_some_and(|(_, parent)| parent == first));
+        std::iter::once(first.clone()).chain(made).collect()
     }
 
     /// The address of an empty database of this name.
@@ -115,6 +203,10 @@ impl Cluster {
     }
 
     fn run(&self, program: &str, arguments: &[&str]) {
+        assert!(self.ran(program, arguments), "{program} {arguments:?}");
+    }
+
+    fn ran(&self, program: &str, arguments: &[&str]) -> bool {
         let path = programs().join(program);
         let mut command = if is_root() {
             let mut command = Command::new("setpriv");
@@ -128,16 +220,42 @@ impl Cluster {
         let command = command.args(arguments).current_dir(&self.folder);
         // A server that goes on would hold a pipe open.
         let ended = command.stdin(Stdio::null()).stdout(Stdio::null()).status();
-        assert!(ended.expect("it starts").success(), "{program} {arguments:?}");
+        ended.expect("it starts").success()
     }
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
         let data = self.folder.join("data");
-        self.run("pg_ctl", &["-D", text(&data), "-m", "immediate", "stop"]);
+        // A test that failed may have left it ended or standing.
+        if data.join("postmaster.pid").exists() {
+            self.thaw();
+            let _ = self.ran("pg_ctl", &["-D", text(&data), "-m", "immediate", "stop"]);
+        }
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+fn signal(which: &str, processes: &[String]) {
+    let sent = Command::new("kill")
+        .arg(which)
+        .args(processes)
+        .stderr(Stdio::null())
+        .status();
+    // Of a server's processes one may end by itself meanwhile; the first does not.
+    sent.expect("kill runs");
+}
+
+/// State and parent of a process.
+fn state(id: &str) -> Option<(char, String)> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // A name may hold anything, also brackets.
+    let mut words = stat.rsplit_once(')')?.1.split_whitespace();
+    Some((words.next()?.chars().next()?, words.next()?.to_owned()))
+}
+
+fn lives(id: &str) -> bool {
+    state(id).is_some_and(|(state, _)| state != 'Z')
 }
 
 fn text(path: &Path) -> &str {

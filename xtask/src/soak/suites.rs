@@ -8,7 +8,7 @@ use super::{Fault, Numbers, Options};
 use crate::needs::Need;
 use crate::process::Task;
 use crate::tally::Tally;
-use crate::{Workshop, steps};
+use crate::{Workshop, histories, steps};
 
 /// Everything that the product is made of: what a check of the whole depends upon.
 const PRODUCT: &[&str] = &["crates", "Cargo.toml", "Cargo.lock"];
@@ -146,6 +146,82 @@ pub(super) fn timing(workshop: &Workshop, options: &Options) -> Result<Numbers, 
     .run(workshop, options)
 }
 
+/// What three nodes on one database are checked with.
+const NODES: Suite = Suite {
+    needs: &[steps::POSTGRESQL],
+    arguments: &["--release"],
+    filters: &["--ignored", "--test-threads=1"],
+    ..Suite::named("nodes", "cluster::")
+};
+
+/// Revocations at one node, and the loss of one of three under load: how long, and how many notice.
+pub(super) fn nodes(workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {
+    Suite {
+        filters: &["cluster::outage", "--ignored", "--test-threads=1"],
+        name: "cluster::revocation",
+        environment: &[
+            ("COUNTERSIGN_REVOCATIONS", "500"),
+            ("COUNTERSIGN_NODE_KILLS", "10"),
+        ],
+        told: &[
+            "revocations",
+            "revocation_p99_us",
+            "revocation_max_us",
+            "node_kills",
+            "requests",
+            "failed_requests",
+            "failed_ppm",
+            "failing_max_ms",
+        ],
+        histories: &["revocation", "outage"],
+        ..NODES
+    }
+    .run(workshop, options)
+}
+
+/// Kills nodes and PostgreSQL under load, and compares with what they had acknowledged.
+pub(super) fn kills_postgresql(workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {
+    Suite {
+        check: "kills-postgresql",
+        name: "cluster::kills",
+        size: Some(Size {
+            of: "kills",
+            whole: 500,
+            portion: Some(("COUNTERSIGN_KILLS", 25)),
+        }),
+        told: &["kills", "sign_ins"],
+        histories: &["kills"],
+        ..NODES
+    }
+    .run(workshop, options)
+}
+
+/// Presents codes a thousand times each at three nodes, under kills.
+pub(super) fn races_nodes(workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {
+    Suite {
+        check: "races-nodes",
+        name: "cluster::races",
+        size: Some(Size {
+            of: "presentations",
+            whole: 1_000_000,
+            portion: None,
+        }),
+        environment: &[("COUNTERSIGN_NODE_RACE_ROUNDS", "50")],
+        told: &[
+            "presentations",
+            "codes",
+            "accepted",
+            "refused",
+            "unanswered",
+            "kills",
+            "seconds",
+        ],
+        histories: &["races"],
+        ..NODES
+    }
+    .run(workshop, options)
+}
+
 /// Tests that are run at a larger size, or only here, and tell numbers.
 struct Suite {
     /// The check's name, under which its progress is kept.
@@ -158,8 +234,12 @@ struct Suite {
     name: &'static str,
     /// What is counted until there is enough of it; without a size the tests run once.
     size: Option<Size>,
+    /// Sizes that stay the same.
+    environment: &'static [(&'static str, &'static str)],
     /// The words before which the tests print a number.
     told: &'static [&'static str],
+    /// Histories that the tests leave, to be explained by the model.
+    histories: &'static [&'static str],
 }
 
 struct Size {
@@ -173,7 +253,7 @@ struct Size {
 
 impl Suite {
     /// Tests of the binary whose names begin so.
-    fn named(check: &'static str, name: &'static str) -> Self {
+    const fn named(check: &'static str, name: &'static str) -> Self {
         Self {
             check,
             needs: &[],
@@ -183,7 +263,9 @@ impl Suite {
             filters: &[],
             name,
             size: None,
+            environment: &[],
             told: &[],
+            histories: &[],
         }
     }
 
@@ -235,6 +317,9 @@ impl Suite {
         let tail = ["--", "--nocapture", self.name];
         let arguments = [&head, self.arguments, &tail, self.filters].concat();
         let mut task = Task::cargo(&arguments).with("COUNTERSIGN_SEED", &seed.to_string());
+        for (variable, size) in self.environment {
+            task = task.with(variable, size);
+        }
         if let Some((variable, asked)) = asked {
             task = task.with(variable, &asked.to_string());
         }
@@ -248,6 +333,16 @@ impl Suite {
         for word in self.told {
             let number = number_before(&ended.output, word).ok_or("the check does not say what it did")?;
             numbers.push((*word, number));
+        }
+        if !self.histories.is_empty() {
+            let said = histories::check_named(workshop, self.histories)?;
+            for (word, name) in [
+                ("operations", "operations_explained"),
+                ("unknown", "unanswered_operations"),
+            ] {
+                let number = number_before(&said, word).ok_or("the checker does not say what it did")?;
+                numbers.push((name, number));
+            }
         }
         Ok(numbers)
     }

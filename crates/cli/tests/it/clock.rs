@@ -43,7 +43,7 @@ impl Hands {
     }
 
     fn start(&self, data: &Path) -> Server {
-        Server::start_among(data, &["--tls", "off"], &self.environment())
+        Server::start_at("127.0.0.1:0", data, &["--tls", "off"], &self.environment())
     }
 
     /// What a server says that does not start by this clock.

@@ -7,6 +7,7 @@ mod backup;
 mod bad_input;
 mod canary;
 mod clock;
+mod cluster;
 mod disk_full;
 mod first;
 mod keys;

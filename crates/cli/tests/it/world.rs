@@ -145,13 +145,13 @@ impl Server {
     }
 
     pub fn start_with(data: &Path, options: &[&str]) -> Server {
-        Server::start_among(data, options, &[])
+        Server::start_at("127.0.0.1:0", data, options, &[])
     }
 
-    /// The same with more in its environment.
-    pub fn start_among(data: &Path, options: &[&str], environment: &[(&str, &str)]) -> Server {
+    /// The same at an address of one's choice, and with more in its environment.
+    pub fn start_at(address: &str, data: &Path, options: &[&str], environment: &[(&str, &str)]) -> Server {
         let data = data.to_str().expect("the path is UTF-8");
-        let arguments = [&["serve", "--data", data, "--listen", "127.0.0.1:0"], options].concat();
+        let arguments = [&["serve", "--data", data, "--listen", address], options].concat();
         let mut child = command(&arguments)
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
