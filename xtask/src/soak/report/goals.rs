@@ -91,7 +91,8 @@ pub(super) const ABOUT: &[About] = &[
     },
     About {
         name: "kills-postgresql",
-        says: "Of three nodes and their PostgreSQL one after another is killed under load; what was acknowledged holds.",
+        says: "Three nodes and their PostgreSQL are killed under load, one after another; what was acknowledged \
+               holds.",
         goals: &[at_least("kills", "kills", 500.0)],
     },
     About {
@@ -101,7 +102,7 @@ pub(super) const ABOUT: &[About] = &[
     },
     About {
         name: "nodes",
-        says: "How soon three nodes know of what one of them revoked, and what the loss of one costs the requests of all.",
+        says: "How soon three nodes know of what one of them revoked, and how many requests the loss of one costs.",
         goals: &[
             at_most("revocation_p99_us", "revocation, 99 of 100, µs", 250_000.0),
             at_most("revocation_max_us", "revocation, longest, µs", 1_000_000.0),
