@@ -73,8 +73,8 @@ pub fn acceptable(password: &str, name: &Name, policy: &Policy) -> Result<(), Pa
     if is_well_known(&lower) {
         return Err(PasswordProblem::WellKnown);
     }
-    let beyond_name = lower.replace(name.as_str(), "");
-    if beyond_name.len() < lower.len() && beyond_name.chars().count() < 4 {
+    // It is longer than that, so little is left only where the name was taken out.
+    if lower.replace(name.as_str(), "").chars().count() < 4 {
         return Err(PasswordProblem::LikeTheName);
     }
     Ok(())
@@ -83,7 +83,9 @@ pub fn acceptable(password: &str, name: &Name, policy: &Policy) -> Result<(), Pa
 fn is_well_known(lower: &str) -> bool {
     let mut rest = BLOCKLIST;
     while !rest.is_empty() {
-        let start = rest[..rest.len() / 2].rfind('\n').map_or(0, |at| at + 1);
+        let start = rest[..usize::midpoint(0, rest.len())]
+            .rfind('\n')
+            .map_or(0, |at| at + 1);
         let end = rest[start..].find('\n').map_or(rest.len(), |at| start + at);
         match lower.cmp(&rest[start..end]) {
             core::cmp::Ordering::Equal => return true,
@@ -112,6 +114,22 @@ mod tests {
     }
 
     #[test]
+    fn problem_of_a_password_says_what_to_do() {
+        for (problem, said) in [
+            (
+                PasswordProblem::TooShort { chars_min: 8 },
+                "fewer than 8 characters",
+            ),
+            (PasswordProblem::TooLong, "longer than 1024 bytes"),
+            (PasswordProblem::WellKnown, "well-known"),
+            (PasswordProblem::LikeTheName, "much like the account's name"),
+        ] {
+            let told = alloc::string::ToString::to_string(&problem);
+            assert!(told.contains(said) && told.contains("choose"), "{told}");
+        }
+    }
+
+    #[test]
     fn password_is_judged_by_length_blocklist_and_name_alone() {
         let name = Name::from_ascii("alice").expect("a name");
         let policy = Policy::default();
@@ -120,6 +138,9 @@ mod tests {
         assert_eq!(judge("password1"), Err(PasswordProblem::WellKnown));
         assert_eq!(judge("PassWord1"), Err(PasswordProblem::WellKnown));
         assert_eq!(judge("alice#7k"), Err(PasswordProblem::LikeTheName));
+        assert_eq!(judge("Alice#7kQ"), Ok(()));
+        assert_eq!(judge("alice and more"), Ok(()));
+        assert_eq!(judge(&"x".repeat(1024)), Ok(()));
         assert_eq!(judge(&"x".repeat(1025)), Err(PasswordProblem::TooLong));
         assert_eq!(judge("correct horse battery staple"), Ok(()));
         assert_eq!(judge("пароль-із-слів"), Ok(()));

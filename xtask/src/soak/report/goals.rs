@@ -90,6 +90,27 @@ pub(super) const ABOUT: &[About] = &[
         goals: &[at_least("clock_steps", "steps", 4.0)],
     },
     About {
+        name: "kills-postgresql",
+        says: "Three nodes and their PostgreSQL are killed under load, one after another; what was acknowledged \
+               holds.",
+        goals: &[at_least("kills", "kills", 500.0)],
+    },
+    About {
+        name: "races-nodes",
+        says: "Codes in many hands at three nodes, under kills; each is accepted at most once.",
+        goals: &[at_least("presentations", "presentations", 1_000_000.0)],
+    },
+    About {
+        name: "nodes",
+        says: "How soon three nodes know of what one of them revoked, and how many requests the loss of one costs.",
+        goals: &[
+            at_most("revocation_p99_us", "revocation, 99 of 100, µs", 250_000.0),
+            at_most("revocation_max_us", "revocation, longest, µs", 1_000_000.0),
+            at_most("failed_ppm", "requests failed, in a million", 10_000.0),
+            at_most("failing_max_ms", "failing for, at most, ms", 2_000.0),
+        ],
+    },
+    About {
         name: "races",
         says: "64 hands present one code at once, over and over, on every store; one is accepted.",
         goals: &[],
