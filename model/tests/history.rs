@@ -6,9 +6,8 @@ use countersign_model::once::Op;
 /// A history of one object: kind, invoked, returned, outcome.
 fn lines(told: &[(&str, u64, u64, &str)]) -> String {
     let line = |(kind, invoked, returned, outcome): &(&str, u64, u64, &str)| {
-        format!(
-            r#"{{"node":1,"kind":"{kind}","object":"it","invoked":{invoked},"returned":{returned},"outcome":"{outcome}"}}"#
-        )
+        let when = format!(r#""invoked":{invoked},"returned":{returned}"#);
+        format!(r#"{{"node":1,"kind":"{kind}","object":"it",{when},"outcome":"{outcome}"}}"#)
     };
     told.iter().map(line).collect::<Vec<_>>().join("\n")
 }

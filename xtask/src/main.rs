@@ -10,11 +10,8 @@
 
 mod console;
 mod fences;
-<<<<<<< HEAD
-mod histories;
-=======
 mod floors;
->>>>>>> 6d1bf50 (xtask: floors, on emulated boards, weighed)
+mod histories;
 mod licence;
 mod needs;
 mod outside;

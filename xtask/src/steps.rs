@@ -6,11 +6,7 @@ use crate::Workshop;
 use crate::needs::Need;
 use crate::process::Task;
 use crate::tally::Tally;
-<<<<<<< HEAD
-use crate::{console, histories, licence, outside, providers};
-=======
-use crate::{console, floors, licence, outside, providers};
->>>>>>> 6d1bf50 (xtask: floors, on emulated boards, weighed)
+use crate::{console, floors, histories, licence, outside, providers};
 
 /// One check.
 #[derive(Debug)]

@@ -216,9 +216,9 @@ pub const TABLE: [Setting; 34] = [
     Setting {
         name: "acceptance",
         default: "\"window\"",
-        about: "`window`: codes of every step of the window; how far a clock is off is learned at enrolment. `learned`: \
-                learned at every sign-in as well, up to 10 steps. `strict`: the current step alone, so that a code lives \
-                no longer than its step, and one more where a clock was found to be off.",
+        about: "`window`: codes of every step of the window; how far a clock is off is learned at enrolment. \
+                `learned`: learned at every sign-in as well, up to 10 steps. `strict`: the current step alone, so \
+                that a code lives no longer than its step, and one more where a clock was found to be off.",
         apply: |to, text| {
             let choices = [
                 ("window", Acceptance::Window),

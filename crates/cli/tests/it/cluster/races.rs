@@ -203,7 +203,8 @@ fn a_code_is_accepted_once_while_nodes_and_postgresql_are_killed() {
     let presentations = all.accepted + all.refused + all.unknown;
     assert_eq!(presentations, rounds * ROUND_PRESENTATIONS, "a table broke off");
     println!(
-        "{presentations} presentations, {rounds} codes, {} accepted, {} refused, {} unanswered, {kills} kills, {} seconds",
+        "{presentations} presentations, {rounds} codes, {} accepted, {} refused, {} unanswered, {kills} kills, \
+         {} seconds",
         all.accepted,
         all.refused,
         all.unknown,
