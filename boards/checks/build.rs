@@ -19,7 +19,9 @@ fn main() {
     for path in files {
         let text = fs::read_to_string(&path).expect("a vector file can be read");
         let file: Value = serde_json::from_str(&text).expect("vectors are JSON");
-        let name = path.strip_prefix(&vectors).expect("the path was made of the folder");
+        let name = path
+            .strip_prefix(&vectors)
+            .expect("the path was made of the folder");
         writeln!(tables, "File {{ name: {:?}, cases: &[", name.with_extension("")).expect("a text takes all");
         for case in file["cases"].as_array().expect("cases are a list") {
             let mut fields = Vec::new();
@@ -35,7 +37,9 @@ fn main() {
 
 fn entries(folder: &Path) -> Vec<std::path::PathBuf> {
     let entries = fs::read_dir(folder).expect("the folder of the vectors can be read");
-    let mut paths: Vec<_> = entries.map(|entry| entry.expect("an entry can be read").path()).collect();
+    let mut paths: Vec<_> = entries
+        .map(|entry| entry.expect("an entry can be read").path())
+        .collect();
     paths.sort();
     paths
 }
@@ -51,7 +55,8 @@ fn flatten(name: &str, value: &Value, fields: &mut Vec<(String, String)>) {
         Value::Null => {}
         Value::Object(map) => {
             fields.push((name.to_owned(), String::new()));
-            map.iter().for_each(|(key, value)| flatten(&below(key), value, fields));
+            map.iter()
+                .for_each(|(key, value)| flatten(&below(key), value, fields));
         }
         Value::Array(list) => {
             for (number, value) in list.iter().enumerate() {

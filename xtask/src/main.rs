@@ -10,6 +10,7 @@
 
 mod console;
 mod fences;
+mod floors;
 mod histories;
 mod licence;
 mod needs;
@@ -36,6 +37,8 @@ usage: cargo xtask COMMAND
       --strict    a check that cannot run is a failure (CI=true means --install --strict)
   targets [--debian]                             find or fetch a compiler for bare metal
       --debian    make it of Debian's packages, whatever rustup can fetch
+  floors [--debian]                              run the lower floors on emulated boards, weigh them, and
+                                                 write docs/measurements/floors.json
   tidy                                           check the shape of the tree
   soak [NAME] [--seed N] [--count N]             run the long checks, write docs/measurements/NAME.json
       --count     how many executions, kills, cuts; an interrupted check goes on where it was
@@ -78,6 +81,9 @@ fn main() -> ExitCode {
         ["targets", options @ ..] => {
             targets::Source::parse(options).and_then(|source| targets(source, &workshop))
         }
+        ["floors", options @ ..] => {
+            targets::Source::parse(options).and_then(|source| floors(source, &workshop))
+        }
         ["tidy"] => tidy(&workshop),
         ["soak", "--report"] => soak::report::write(&workshop).map(|path| println!("wrote {path}")),
         ["soak", options @ ..] => {
@@ -103,6 +109,15 @@ fn targets(source: targets::Source, workshop: &Workshop) -> Result<(), String> {
     for target in targets::TARGETS {
         println!("{}cargo build --target {target}", toolchain.spelt());
     }
+    Ok(())
+}
+
+fn floors(source: targets::Source, workshop: &Workshop) -> Result<(), String> {
+    let (tally, numbers) = floors::run(source, workshop)?;
+    if tally.failed > 0 {
+        return Err(format!("{} of the boards' checks failed", tally.failed));
+    }
+    println!("wrote {}", soak::write("floors", None, numbers, workshop)?);
     Ok(())
 }
 

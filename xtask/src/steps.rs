@@ -6,7 +6,7 @@ use crate::Workshop;
 use crate::needs::Need;
 use crate::process::Task;
 use crate::tally::Tally;
-use crate::{console, histories, licence, outside, providers};
+use crate::{console, floors, histories, licence, outside, providers};
 
 /// One check.
 #[derive(Debug)]
@@ -97,6 +97,14 @@ const CHROMIUM: Need = Need::Program {
     program: "chromium",
     package: "chromium",
 };
+const QEMU_ARM: Need = Need::Program {
+    program: "qemu-system-arm",
+    package: "qemu-system-arm",
+};
+const QEMU_RISCV: Need = Need::Program {
+    program: "qemu-system-riscv32",
+    package: "qemu-system-misc",
+};
 const ZBAR: Need = Need::Program {
     program: "zbarimg",
     package: "zbar-tools",
@@ -151,6 +159,12 @@ pub(crate) const STEPS: &[Step] = &[
             ],
         ]),
     ),
+    Step {
+        name: "floors",
+        needs: &[QEMU_ARM, QEMU_RISCV],
+        action: Action::Own(floors::check),
+        runs_ignored: false,
+    },
     Step {
         name: "oathtool",
         needs: &[OATHTOOL, PYTHON, PYOTP],

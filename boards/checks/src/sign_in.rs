@@ -10,12 +10,12 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
 
-use argon2::{Argon2, PasswordVerifier};
 use argon2::password_hash::phc;
+use argon2::{Argon2, PasswordVerifier};
+use countersign_auth::command::Onward;
 use countersign_auth::command::code::{Verified, Verify};
 use countersign_auth::command::operator::Add;
 use countersign_auth::command::password::{Begin, Begun, Checked, Finish, Finished};
-use countersign_auth::command::Onward;
 use countersign_auth::event::{Door, Origin};
 use countersign_auth::id::Digest;
 use countersign_auth::name::Name;
@@ -33,7 +33,8 @@ const START: UnixSeconds = UnixSeconds(1_800_000_000);
 const PASSWORD: &str = "correct horse battery";
 /// Of that password, by libargon2, with the smallest parameters that Argon2 has (RFC 9106 §3.1): 8 KiB, one pass.
 /// Boards have no room for those of the server.
-const HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$Y291bnRlcnNpZ24gYm9hcmQ$lx378756+Jow9oqd2gamdQZZ2k1p6G3a3Zzo+0rExQ4";
+const HASH: &str =
+    "$argon2id$v=19$m=8,t=1,p=1$Y291bnRlcnNpZ24gYm9hcmQ$lx378756+Jow9oqd2gamdQZZ2k1p6G3a3Zzo+0rExQ4";
 
 /// Adds a person, signs in, presents the same code again, and a wrong password; writes the changes of each decision.
 /// Answers whether each decision was what the rules owe.
@@ -94,20 +95,29 @@ impl Board {
                 origin: origin("operator"),
             },
         )?;
-        let enrolment = added.ok().and_then(|added| added.enrolment).ok_or("the name is free")?;
+        let enrolment = added
+            .ok()
+            .and_then(|added| added.enrolment)
+            .ok_or("the name is free")?;
 
         self.now = self.now.plus(30);
         let code = Totp::default().generate(&enrolment.secret, self.now).to_string();
         let challenge = self.challenge(&name, &home)?;
         let verified = self.present(challenge, &code, &home)?;
-        matches!(verified, Verified::SignedIn(_)).then_some(()).ok_or("a right code signs in")?;
+        matches!(verified, Verified::SignedIn(_))
+            .then_some(())
+            .ok_or("a right code signs in")?;
 
         let challenge = self.challenge(&name, &home)?;
         let verified = self.present(challenge, &code, &home)?;
-        (verified == Verified::Refused).then_some(()).ok_or("a used code is refused")?;
+        (verified == Verified::Refused)
+            .then_some(())
+            .ok_or("a used code is refused")?;
 
         let finished = self.password(&name, "wrong horse battery", &home)?;
-        (finished == Finished::Refused).then_some(()).ok_or("a wrong password is refused")
+        (finished == Finished::Refused)
+            .then_some(())
+            .ok_or("a wrong password is refused")
     }
 
     fn challenge(&mut self, name: &Name, origin: &Origin) -> Result<Digest, &'static str> {
@@ -118,32 +128,43 @@ impl Board {
     }
 
     fn password(&mut self, name: &Name, password: &str, origin: &Origin) -> Result<Finished, &'static str> {
-        let begun = self.submit("password, begun", &Begin {
-            name: name.clone(),
-            origin: origin.clone(),
-        })?;
+        let begun = self.submit(
+            "password, begun",
+            &Begin {
+                name: name.clone(),
+                origin: origin.clone(),
+            },
+        )?;
         let Begun::Check { hash: Some(hash), .. } = begun else {
             return Err("there is room to check a password");
         };
         let stored = phc::PasswordHash::new(&hash.0).map_err(|_| "the hash is in PHC form")?;
-        let matched = Argon2::default().verify_password(password.as_bytes(), &stored).is_ok();
-        self.submit("password, finished", &Finish {
-            name: name.clone(),
-            origin: origin.clone(),
-            checked: Checked {
-                hash: Some(hash),
-                matched,
-                rehash: None,
+        let matched = Argon2::default()
+            .verify_password(password.as_bytes(), &stored)
+            .is_ok();
+        self.submit(
+            "password, finished",
+            &Finish {
+                name: name.clone(),
+                origin: origin.clone(),
+                checked: Checked {
+                    hash: Some(hash),
+                    matched,
+                    rehash: None,
+                },
             },
-        })
+        )
     }
 
     fn present(&mut self, challenge: Digest, code: &str, origin: &Origin) -> Result<Verified, &'static str> {
-        self.submit("code", &Verify {
-            challenge,
-            code: Zeroizing::new(code.into()),
-            origin: origin.clone(),
-        })
+        self.submit(
+            "code",
+            &Verify {
+                challenge,
+                code: Zeroizing::new(code.into()),
+                origin: origin.clone(),
+            },
+        )
     }
 
     /// Reads what the rule asks for, lets it decide, stores the changes and notes them.
@@ -172,7 +193,8 @@ impl Board {
         let decision = rule.decide(&seen, &mut world).map_err(|_| "every secret opens")?;
         self.lines.push(alloc::format!("{what} at {}", self.now.0));
         for change in decision.changes {
-            self.lines.push(spelt(&change).map_err(|_| "every change can be spelt")?);
+            self.lines
+                .push(spelt(&change).map_err(|_| "every change can be spelt")?);
             match change {
                 Change::Put(key, record) => drop(self.records.insert(key, record)),
                 Change::Delete(key) => drop(self.records.remove(&key)),
@@ -185,7 +207,9 @@ impl Board {
 
 /// Chance that is the same on every machine (Knuth's MMIX generator), and protects nothing.
 fn drawn(state: &mut u64) -> u8 {
-    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    *state = state
+        .wrapping_mul(6_364_136_223_846_793_005)
+        .wrapping_add(1_442_695_040_888_963_407);
     state.to_be_bytes()[0]
 }
 

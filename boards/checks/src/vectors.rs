@@ -36,7 +36,10 @@ impl core::ops::Deref for Bytes {
 
 impl Case {
     pub(crate) fn text(&self, field: &str) -> Option<&'static str> {
-        self.0.iter().find(|(name, _)| *name == field).map(|(_, value)| *value)
+        self.0
+            .iter()
+            .find(|(name, _)| *name == field)
+            .map(|(_, value)| *value)
     }
 
     pub(crate) fn has(&self, field: &str) -> bool {
@@ -48,7 +51,10 @@ impl Case {
     }
 
     pub(crate) fn bytes(&self, field: &str) -> Option<Bytes> {
-        let mut read = Bytes { bytes: [0; 128], len: 0 };
+        let mut read = Bytes {
+            bytes: [0; 128],
+            len: 0,
+        };
         for pair in self.text(field)?.as_bytes().chunks(2) {
             let pair = core::str::from_utf8(pair).ok()?;
             *read.bytes.get_mut(read.len)? = u8::from_str_radix(pair, 16).ok()?;
@@ -85,6 +91,8 @@ impl Case {
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|(name, value)| write!(f, "{name}={value} "))
+        self.0
+            .iter()
+            .try_for_each(|(name, value)| write!(f, "{name}={value} "))
     }
 }

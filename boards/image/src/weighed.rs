@@ -6,7 +6,8 @@ use core::hint::black_box;
 
 use countersign_core::otp::ocra::{Input, OcraVerdict, Suite};
 use countersign_core::otp::{
-    AcceptanceWindow, Algorithm, Code, Counter, Digits, Hotp, HotpVerdict, Presented, SharedSecret, Totp, Verdict,
+    AcceptanceWindow, Algorithm, Code, Counter, Digits, Hotp, HotpVerdict, Presented, SharedSecret, Totp,
+    Verdict,
 };
 use countersign_core::time::UnixSeconds;
 
