@@ -251,8 +251,14 @@ fn build_library(folder: &Path, target: &str, workshop: &Workshop) -> Result<(),
     let empty = folder.join("empty");
     told(&empty, fs::create_dir_all(empty.join("src")))?;
     told(&empty, fs::write(empty.join("src/lib.rs"), "#![no_std]\n"))?;
-    let manifest = "[package]\nname = \"empty\"\nedition = \"2024\"\n\
-                    [profile.release]\npanic = \"abort\"\n[workspace]\n";
+    let manifest = r#"
+[workspace]
+[package]
+name = "empty"
+edition = "2024"
+[profile.release]
+panic = "abort"
+"#;
     told(&empty, fs::write(empty.join("Cargo.toml"), manifest))?;
     let built = folder.join("built");
     let arguments = [

@@ -19,6 +19,8 @@ pub enum Fault {
     BeforeCommit,
     /// After everything is durable, before the answer.
     AfterCommit,
+    /// Nowhere: so many times in a row another node changes what was decided upon, and the decision is lost.
+    Outrun(u32),
 }
 
 /// Wraps a store and fails one commit at a time. What the store itself says of its clock is not passed on.
@@ -76,7 +78,11 @@ impl Store for Faulty {
             .expect("no thread panics while it holds the fault")
             .take();
         match fault {
-            None => self.inner.commit(batch, chain),
+            None | Some(Fault::Outrun(0)) => self.inner.commit(batch, chain),
+            Some(Fault::Outrun(times)) => {
+                self.fail_next(Fault::Outrun(times - 1));
+                Ok(vec![Fate::Lost; batch.parts.len()])
+            }
             Some(Fault::BeforeCommit) => Err(StoreError::Unavailable("injected".into())),
             Some(Fault::AfterCommit) => {
                 self.inner.commit(batch, chain)?;

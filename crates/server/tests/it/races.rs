@@ -206,6 +206,24 @@ pub async fn commit_without_an_answer_is_a_failure_and_is_never_decided_again(st
 }
 
 #[tokio::test]
+async fn decision_that_other_nodes_outrun_many_times_is_made_in_the_end() {
+    let hands = Hands::new();
+    let store = Arc::new(Faulty::new(Arc::new(Memory::default())));
+    let service = service(store.clone(), &hands);
+    let person = Person::add(&service, "alice").await;
+    let challenge = person.challenge(&service, HOME).await;
+    store.fail_next(Fault::Outrun(30));
+    let verified = verify(&service, &challenge, &person.code(hands.wall()), HOME).await;
+    assert!(matches!(verified, Ok(Verified::SignedIn(_))), "{verified:?}");
+
+    hands.pass(30);
+    let challenge = person.challenge(&service, HOME).await;
+    store.fail_next(Fault::Outrun(u32::MAX));
+    let verified = verify(&service, &challenge, &person.code(hands.wall()), HOME).await;
+    assert_eq!(verified, Err(Failure::Busy), "but nobody waits for ever");
+}
+
+#[tokio::test]
 async fn clock_that_jumped_stops_decisions_until_it_is_accepted() {
     let hands = Hands::new();
     let service = service(Arc::new(Memory::default()), &hands);
