@@ -268,7 +268,7 @@ fn sections(image: &Path) -> Result<(u64, u64), String> {
         let SectionFlags::Elf { sh_flags, .. } = section.flags() else {
             continue;
         };
-        let is = |flag| sh_flags.0 & u64::from(flag) != 0;
+        let is = |flag: u64| sh_flags.0 & flag != 0;
         if !is(SHF_ALLOC.0) || matches!(name, ".stack" | ".heap") {
             continue;
         }
