@@ -18,6 +18,10 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+/// How long a shared store may take to be heard at the start: as long as it may hold the name of a node whose machine
+/// lost its power.
+const HEARD_WITHIN: Duration = Duration::from_secs(15);
+
 mod moving;
 mod plan;
 
@@ -54,8 +58,8 @@ pub enum OpenError {
     NoRing(PathBuf),
     /// The key ring is damaged.
     Ring(ring::RingError),
-    /// The key ring is not the one the database was written with.
-    OtherRing(PathBuf),
+    /// The key ring is not the one the database was written with, whose newest key has this id.
+    OtherRing(PathBuf, String),
     /// The key ring is a copy from before this sealing key was added.
     OlderRing(PathBuf, String),
     /// The store can't be used.
@@ -81,9 +85,10 @@ impl fmt::Display for OpenError {
                 path.display()
             ),
             OpenError::Ring(error) => error.fmt(f),
-            OpenError::OtherRing(path) => write!(
+            OpenError::OtherRing(path, id) => write!(
                 f,
-                "the key ring at {} is not the one this database was written with; restore the ring that belongs to it",
+                "the key ring at {} is not the one this database was written with; restore the ring that belongs to it, \
+                 which has the key {id}",
                 path.display()
             ),
             OpenError::OlderRing(path, id) => write!(
@@ -146,7 +151,7 @@ impl Installation {
         let keys = open_ring(&*store, plan.ring())?;
         match belonging(&*store, &keys).map_err(OpenError::Store)? {
             Belonging::Ours => {}
-            Belonging::Other => return Err(OpenError::OtherRing(plan.ring())),
+            Belonging::Other(id) => return Err(OpenError::OtherRing(plan.ring(), id)),
             Belonging::Older(id) => return Err(OpenError::OlderRing(plan.ring(), id)),
         }
         let high_water = store.note(NOTE_HIGH_WATER).map_err(OpenError::Store)?;
@@ -171,6 +176,7 @@ impl Installation {
             }),
         };
         let service = Arc::new(Service::start(parts).map_err(|error| OpenError::Io("threads", error))?);
+        service.wait_for_store(HEARD_WITHIN).map_err(OpenError::Service)?;
         Ok(Installation {
             service,
             folder,
@@ -268,11 +274,8 @@ fn open_ring(store: &dyn Store, path: PathBuf) -> Result<KeyRing, OpenError> {
         None if store.note(NOTE_RING).map_err(OpenError::Store)?.is_some() => {
             return Err(OpenError::NoRing(path));
         }
-        None => {
-            let text = ring::draw(&mut SystemEntropy);
-            write_private(&path, text.as_bytes()).map_err(failed)?;
-            text
-        }
+        // Of several nodes that start at once on one folder, one draws it.
+        None => RingFile::at(path).draw_unless_there().map_err(failed)?,
     };
     ring::parse(&text).map_err(OpenError::Ring)
 }
@@ -280,7 +283,8 @@ fn open_ring(store: &dyn Store, path: PathBuf) -> Result<KeyRing, OpenError> {
 /// How a key ring stands to a store.
 enum Belonging {
     Ours,
-    Other,
+    /// It lacks the sealing key of this id, as all others.
+    Other(String),
     /// It lacks the sealing key of this id.
     Older(String),
 }
@@ -288,7 +292,8 @@ enum Belonging {
 /// Compares the ring with what the store notes of it, and notes what is not noted yet.
 fn belonging(store: &dyn Store, keys: &KeyRing) -> Result<Belonging, StoreError> {
     if store.claim_note(NOTE_RING, &keys.fingerprint())? != keys.fingerprint() {
-        return Ok(Belonging::Other);
+        let newest = store.note(NOTE_SEALING_KEY)?;
+        return Ok(Belonging::Other(newest.unwrap_or_default()));
     }
     match store.note(NOTE_SEALING_KEY)? {
         Some(id) if keys.ids().all(|known| known != id) => return Ok(Belonging::Older(id)),

@@ -189,6 +189,20 @@ impl Cluster {
         )
     }
 
+    /// What a statement answers, as one text.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub fn ask(&self, database: &str, statement: &str) -> String {
+        let asked = Command::new(programs().join("psql"))
+            .args(["-X", "-A", "-t", "-U", "countersign", "-h", text(&self.folder)])
+            .args(["-d", database, "-c", statement])
+            .output()
+            .expect("psql starts");
+        assert!(asked.status.success(), "{statement}");
+        String::from_utf8_lossy(&asked.stdout).trim().to_owned()
+    }
+
     /// Writes a file that the server alone may read.
     fn keep(&self, name: &str, content: &str) {
         let path = self.folder.join(name);

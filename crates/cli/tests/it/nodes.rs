@@ -167,6 +167,8 @@ fn installation_moves_to_postgresql_and_back_with_its_sessions_factors_and_audit
     ];
     let restore = countersign(&restore, "");
     assert_eq!(restore.code, 0, "{}", restore.stderr);
+    // What is restored is its own installation, whatever became of the database.
+    drop(cluster);
     for data in [&back, &restored] {
         let verified = countersign(&["audit", "verify", "--data", text(data)], "");
         assert_eq!(verified.code, 0, "{}", verified.stderr);
@@ -215,9 +217,33 @@ fn key_that_one_node_on_postgresql_adds_is_used_by_the_others_without_a_restart(
         list.stdout
     );
     first.sign_in(&bob, &bob.code(0));
-    let early = run(&one, &["key", "forget", &old]);
-    assert_eq!(early.code, 1, "another node may still use it");
-    assert!(early.stderr.contains("forget it in"), "{}", early.stderr);
+    let forgotten = run(&one, &["key", "forget", &old]);
+    assert_eq!(forgotten.code, 0, "{}", forgotten.stderr);
+    second.sign_in(&alice, &alice.backup_codes[0]);
+    // A third node that takes the name of another is refused, whatever folder it has.
+    let third = Folder::fresh();
+    let third = third.data();
+    let serve = [
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--tls",
+        "off",
+        "--node",
+        "first",
+    ];
+    let serve = [
+        &serve[..],
+        &["--data", text(&third), "--store", &store, "--keys", &keys],
+    ]
+    .concat();
+    let refused = countersign(&serve, "");
+    assert_eq!(refused.code, 3, "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("another node is called first"),
+        "{}",
+        refused.stderr
+    );
     first.stop();
     second.stop();
 }

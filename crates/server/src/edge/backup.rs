@@ -221,6 +221,7 @@ pub fn restore(
     let failed = |error| BackupError::Io(beside.clone(), error);
     DirBuilder::new().mode(0o700).create(&beside).map_err(failed)?;
     let restored = unpack(from, &beside, secret, progress).and_then(|()| {
+        set_aside(&beside.join("countersign.toml")).map_err(failed)?;
         if let Some(text) = ring {
             super::folder::write_private(&beside.join("keys/ring"), text.as_bytes()).map_err(failed)?;
         }
@@ -231,6 +232,30 @@ pub fn restore(
         let _ = fs::remove_dir_all(&beside);
     }
     restored
+}
+
+/// Settings that lead out of the folder: what is restored has its own database and its own ring.
+const LEADING_OUT: [&str; 5] = ["store", "store_password_file", "store_ca", "keys", "keys_file"];
+
+/// Makes comments of the settings that would have a restored folder work with another store or ring.
+fn set_aside(settings: &Path) -> io::Result<()> {
+    let Some(bytes) = super::folder::read_optional(settings)? else {
+        return Ok(());
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    let leads_out = |line: &str| {
+        let name = line.split('=').next().unwrap_or_default();
+        LEADING_OUT.contains(&name.trim().trim_matches(['"', '\'']))
+    };
+    let mut kept = String::new();
+    for line in text.lines() {
+        if leads_out(line) {
+            kept.push_str("# Set aside when this folder was restored from a backup: ");
+        }
+        kept.push_str(line);
+        kept.push('\n');
+    }
+    super::folder::write_private(settings, kept.as_bytes())
 }
 
 fn unpack(

@@ -5,8 +5,9 @@
 
 use std::fmt;
 use std::fs;
-use std::path::PathBuf;
-use std::sync::Mutex;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 
 use countersign_auth::id::{hex, unhex};
 use countersign_auth::rule::Entropy;
@@ -65,17 +66,12 @@ type KeyBytes = Zeroizing<[u8; KEY_BYTES]>;
 #[derive(Debug)]
 pub struct RingFile {
     path: PathBuf,
-    /// Held while the file is read, changed and written.
-    changing: Mutex<()>,
 }
 
 impl RingFile {
     /// The ring at a path.
     pub fn at(path: PathBuf) -> RingFile {
-        RingFile {
-            path,
-            changing: Mutex::new(()),
-        }
+        RingFile { path }
     }
 
     fn text(&self) -> Result<Zeroizing<String>, String> {
@@ -87,17 +83,46 @@ impl RingFile {
         format!("{}: {error}", self.path.display())
     }
 
+    /// Draws a ring unless one is there; the text of what is there then.
+    ///
+    /// # Errors
+    /// That of the operating system.
+    pub fn draw_unless_there(&self) -> io::Result<Zeroizing<String>> {
+        let _alone = self.alone()?;
+        match fs::read_to_string(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let text = draw(&mut SystemEntropy);
+                write_private(&self.path, text.as_bytes())?;
+                Ok(text)
+            }
+            read => read.map(Zeroizing::new),
+        }
+    }
+
+    /// Keeps every process that works with this file from changing it, until the answer is dropped.
+    fn alone(&self) -> io::Result<fs::File> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        let mut name = self.path.file_name().unwrap_or_default().to_owned();
+        name.push(".lock");
+        let lock = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(self.path.with_file_name(name))?;
+        lock.lock()?;
+        Ok(lock)
+    }
+
     fn change(&self, change: impl FnOnce(&str) -> Zeroizing<String>) -> Result<KeyRing, String> {
-        let _changing = self
-            .changing
-            .lock()
-            .expect("no thread panics while it changes the ring");
+        let remedy = "the ring's folder must be writable for as long as it is changed";
+        let alone = self.alone();
+        let _alone = alone.map_err(|error| format!("{}; {remedy}", self.named(&error)))?;
         let changed = change(&self.text()?);
         let ring = parse(&changed).map_err(|error| self.named(&error))?;
-        write_private(&self.path, changed.as_bytes()).map_err(|error| {
-            let remedy = "the ring must be writable for as long as it is changed";
-            format!("{}; {remedy}", self.named(&error))
-        })?;
+        write_private(&self.path, changed.as_bytes())
+            .map_err(|error| format!("{}; {remedy}", self.named(&error)))?;
         Ok(ring)
     }
 }

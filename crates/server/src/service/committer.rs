@@ -24,7 +24,7 @@ use super::audit::{self, Head};
 use super::clock::ClockDoubt;
 use super::keys::Keys;
 use super::pulse::Pulse;
-use crate::store::{BATCH_MAX, Batch, Fate, Part, Store, StoreError};
+use crate::store::{BATCH_MAX, Batch, Fate, NOTE_SEALING_KEY, Part, Store, StoreError};
 
 /// Rules that may wait at once; beyond that the door says "busy".
 const QUEUE_MAX: usize = 1024;
@@ -33,6 +33,8 @@ const QUEUE_MAX: usize = 1024;
 const TRIES_MAX: usize = 32;
 /// Seconds for which a commit shows that the store takes changes.
 const SHOWN_S: u64 = 10;
+/// Commits whose answers were lost that are looked up at once.
+const LOST_MAX: usize = 16;
 /// How often a rule may name further keys before it is taken to be broken.
 const READ_ROUNDS_MAX: usize = 8;
 
@@ -200,7 +202,7 @@ struct Loop {
     /// End of this node's chain as last committed; none when it must be read again.
     head: Option<Head>,
     standing: Standing,
-    lost: Option<Lost>,
+    lost: Vec<Lost>,
 }
 
 /// What the last commit showed of the store.
@@ -227,7 +229,7 @@ impl Loop {
             desk,
             head: None,
             standing: Standing::Unknown,
-            lost: None,
+            lost: Vec::new(),
         }
     }
 
@@ -278,13 +280,19 @@ impl Loop {
                     decided.push(job);
                 }
                 // Another node may have added the key just now.
-                Err(Failure::Fault(Fault::Seal(SealError::UnknownKey))) if self.desk.keys.read_anew() => {
+                Err(Failure::Fault(Fault::Seal(SealError::UnknownKey)))
+                    if self.desk.keys.read_anew(None) || !Arc::ptr_eq(&keys, &self.desk.keys.ring()) =>
+                {
                     undecided.push(job);
                 }
                 Err(failure) => job.reveal(Some(failure)),
             }
         }
-        let batch = Batch { parts, now };
+        let batch = Batch {
+            parts,
+            now,
+            sealing_key: Some(keys.current().to_owned()),
+        };
         if batch.parts.iter().all(|part| part.changes.is_empty()) {
             self.reveal_unchanged(decided, now, &keys);
             return undecided;
@@ -295,6 +303,9 @@ impl Loop {
                     .winning(&fates)
                     .for_each(|change| (self.desk.committed)(change));
                 undecided.extend(settle(decided, &fates));
+                if fates.iter().all(|fate| *fate == Fate::Lost) {
+                    self.follow_the_newest_key(&keys);
+                }
             }
             Err(error) => drop(reveal_all(decided, Some(&Failure::Store(error)))),
         }
@@ -312,7 +323,12 @@ impl Loop {
             Standing::Failed => vec![store_returned()],
             _ => Vec::new(),
         };
-        let failure = self.commit(&Batch { parts, now }, keys).err().map(Failure::Store);
+        let batch = Batch {
+            parts,
+            now,
+            sealing_key: None,
+        };
+        let failure = self.commit(&batch, keys).err().map(Failure::Store);
         drop(reveal_all(decided, failure.as_ref()));
     }
 
@@ -338,33 +354,44 @@ impl Loop {
         if let Err(StoreError::Unknown(_)) = &fates
             && after.number > before.number
         {
-            self.lost = Some(Lost {
-                end: after,
-                changes: batch.winning(&sent).cloned().collect(),
-            });
+            let changes = batch.winning(&sent).cloned().collect();
+            self.lost.push(Lost { end: after, changes });
+            // Of many that follow one another, as while a network flaps, the oldest are left to a look at the audit.
+            if self.lost.len() > LOST_MAX {
+                self.lost.remove(0);
+            }
         }
         fates
     }
 
-    /// Looks whether the commit whose answer was lost stands, and if so tells what it changed: sessions that it ended
+    /// Reads the ring anew where decisions are lost because they were sealed under an older key.
+    fn follow_the_newest_key(&self, keys: &KeyRing) {
+        if let Ok(Some(newest)) = self.desk.store.note(NOTE_SEALING_KEY)
+            && newest != keys.current()
+        {
+            self.desk.keys.read_anew(Some(&newest));
+        }
+    }
+
+    /// Looks whether commits whose answers were lost stand, and if so tells what it changed: sessions that it ended
     /// must be closed here as well.
     fn learn_what_was_lost(&mut self) {
-        let Some(lost) = &self.lost else { return };
-        let found = self.desk.store.audit(&self.desk.node, lost.end.number - 1, 1);
-        let Some(entry) = found.unwrap_or_default().into_iter().next() else {
-            return;
-        };
-        let stands = entry.number == lost.end.number && entry.mac == lost.end.mac;
-        tracing::warn!(
-            stands,
-            "what became of a commit whose answer was lost is known now"
-        );
-        if stands {
-            lost.changes
-                .iter()
-                .for_each(|change| (self.desk.committed)(change));
-        }
-        self.lost = None;
+        let Loop { desk, lost, .. } = self;
+        lost.retain(|lost| {
+            let found = desk.store.audit(&desk.node, lost.end.number - 1, 1);
+            let Some(entry) = found.unwrap_or_default().into_iter().next() else {
+                return true;
+            };
+            let stands = entry.number == lost.end.number && entry.mac == lost.end.mac;
+            tracing::warn!(
+                stands,
+                "what became of a commit whose answer was lost is known now"
+            );
+            if stands {
+                lost.changes.iter().for_each(|change| (desk.committed)(change));
+            }
+            false
+        });
     }
 }
 

@@ -99,9 +99,11 @@ impl Keys {
 
     /// Reads the ring anew, because another node may have added a key; whether it changed.
     ///
-    /// A ring of another installation is never taken.
-    pub fn read_anew(&self) -> bool {
+    /// A ring of another installation is never taken, and none without the `newest` key; where that is not known, none
+    /// without the key in use.
+    pub fn read_anew(&self, newest: Option<&str>) -> bool {
         let held = self.ring();
+        let needed = newest.unwrap_or_else(|| held.current());
         match self.keeper.read() {
             Ok(ring) if ring.fingerprint() != held.fingerprint() => {
                 tracing::error!(
@@ -109,6 +111,7 @@ impl Keys {
                 );
                 false
             }
+            Ok(ring) if ring.ids().all(|id| id != needed) => false,
             Ok(ring) => {
                 let changed = !ring.ids().eq(held.ids());
                 if changed {

@@ -146,8 +146,10 @@ impl Service {
             }
         };
         let pulse = Arc::new(Pulse::new(parts.clock.clone(), keys.clone(), ended.clone()));
-        if parts.store.follow(pulse.clone()) {
-            pulse.expect();
+        // Before the first beat can come.
+        pulse.expect();
+        if !parts.store.follow(&parts.node, pulse.clone()) {
+            pulse.expect_nothing();
         }
         let committed = {
             let notices = parts.notices;
@@ -729,11 +731,21 @@ impl Service {
         self.submit(upkeep::Note { events }).await
     }
 
+    /// Waits until a shared store is heard; at once where it is no shared one.
+    ///
+    /// # Errors
+    /// [`Failure::Store`] with what stands in the way.
+    pub fn wait_for_store(&self, longest: Duration) -> Result<(), Failure> {
+        self.pulse.wait(longest)
+    }
+
     /// Whether requests can be answered: the clock is believed, the store answers, and so does whoever decides.
     ///
     /// # Errors
     /// The [`Failure`] that stands in the way.
     pub async fn ready(&self) -> Result<(), Failure> {
+        // What is known already is said at once, and as what it is.
+        self.pulse.now()?;
         let asked = async {
             self.read(|store| {
                 store

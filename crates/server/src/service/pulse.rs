@@ -3,7 +3,7 @@
 //! Knows: how old the last word of a shared store may be, and how far its clock may be from ours. Must never know: how
 //! a store speaks. A node that is cut off knows nothing of what the others revoke, so it refuses until it hears again.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use countersign_auth::record::Key;
@@ -23,16 +23,31 @@ pub struct Pulse {
     keys: Arc<Keys>,
     ended: Box<dyn Fn(&Key) + Send + Sync>,
     state: Mutex<State>,
+    /// Somebody may wait for the first beat.
+    heard: Condvar,
 }
 
 #[derive(Default)]
 struct State {
-    /// When the last answer was asked for, by the monotonic clock; none while the store is no shared one.
-    heard: Option<Duration>,
+    hearing: Hearing,
+    /// Why it is not heard, as the store last said.
+    trouble: Option<StoreError>,
     /// The newest sealing key, as the store last named it.
     newest: Option<String>,
     /// That key, while this node does not hold it.
     lacking: Option<String>,
+}
+
+/// What was heard of the store.
+#[derive(Clone, Copy, Default)]
+enum Hearing {
+    /// Nothing, since it is no shared one.
+    #[default]
+    Needless,
+    /// Nothing yet.
+    Awaited,
+    /// An answer to what was asked at that time, by the monotonic clock.
+    Asked(Duration),
 }
 
 impl Pulse {
@@ -47,17 +62,34 @@ impl Pulse {
             keys,
             ended: Box::new(ended),
             state: Mutex::default(),
+            heard: Condvar::new(),
         }
     }
 
     /// From now on the store must be heard.
     pub fn expect(&self) {
-        self.state().heard = Some(self.clock.clock().monotonic());
+        self.state().hearing = Hearing::Awaited;
     }
 
-    /// Whether the store is one that several nodes share.
-    pub fn is_of_a_shared_store(&self) -> bool {
-        self.state().heard.is_some()
+    /// The store has nothing to say.
+    pub fn expect_nothing(&self) {
+        self.state().hearing = Hearing::Needless;
+    }
+
+    /// Waits until the store was heard, where it must be, but no longer than this.
+    ///
+    /// # Errors
+    /// [`Failure::Store`] with what stands in the way.
+    pub fn wait(&self, longest: Duration) -> Result<(), Failure> {
+        let is_awaited = |state: &mut State| matches!(state.hearing, Hearing::Awaited);
+        let (state, _) = self
+            .heard
+            .wait_timeout_while(self.state(), longest, is_awaited)
+            .expect("no thread panics while it holds the pulse");
+        match state.hearing {
+            Hearing::Awaited => Err(state.silence("it was not heard yet")),
+            Hearing::Needless | Hearing::Asked(_) => Ok(()),
+        }
     }
 
     /// The time, if anything may be decided at it.
@@ -67,11 +99,14 @@ impl Pulse {
     pub fn now(&self) -> Result<UnixSeconds, Failure> {
         let now = self.clock.now().map_err(Failure::Clock)?;
         let state = self.state();
-        if let Some(heard) = state.heard {
-            let silent = self.clock.clock().monotonic().saturating_sub(heard);
-            if silent > SILENCE_MAX {
-                let cause = format!("it was not heard of for {} s", silent.as_secs());
-                return Err(Failure::Store(StoreError::Unavailable(cause)));
+        match state.hearing {
+            Hearing::Needless => {}
+            Hearing::Awaited => return Err(state.silence("it was not heard yet")),
+            Hearing::Asked(at) => {
+                let silent = self.clock.clock().monotonic().saturating_sub(at);
+                if silent > SILENCE_MAX {
+                    return Err(state.silence(&format!("it was not heard of for {} s", silent.as_secs())));
+                }
             }
         }
         match &state.lacking {
@@ -84,6 +119,16 @@ impl Pulse {
         self.state
             .lock()
             .expect("no thread panics while it holds the pulse")
+    }
+}
+
+impl State {
+    fn silence(&self, what: &str) -> Failure {
+        let cause = match &self.trouble {
+            Some(StoreError::Unavailable(why) | StoreError::Unknown(why)) => format!("{what}: {why}"),
+            None => what.to_owned(),
+        };
+        Failure::Store(StoreError::Unavailable(cause))
     }
 }
 
@@ -104,7 +149,7 @@ impl Listener for Pulse {
         };
         if !unchanged {
             // Another node may have added a key just now.
-            self.keys.read_anew();
+            self.keys.read_anew(beat.sealing_key.as_deref());
         }
         let lacking = beat.sealing_key.clone().filter(|id| !self.keys.holds(id));
         let mut state = self.state();
@@ -115,10 +160,16 @@ impl Listener for Pulse {
             );
         }
         *state = State {
-            heard: Some(asked.monotonic),
+            hearing: Hearing::Asked(asked.monotonic),
+            trouble: None,
             newest: beat.sealing_key,
             lacking,
         };
+        self.heard.notify_all();
+    }
+
+    fn silent(&self, error: &StoreError) {
+        self.state().trouble = Some(error.clone());
     }
 
     fn ended(&self, key: &Key) {

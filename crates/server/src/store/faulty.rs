@@ -115,7 +115,11 @@ impl Store for Faulty {
         self.inner.set_note(name, value)
     }
 
-    fn follow(&self, listener: Arc<dyn Listener>) -> bool {
+    fn claim_note(&self, name: &str, value: &str) -> Result<String, StoreError> {
+        self.inner.claim_note(name, value)
+    }
+
+    fn follow(&self, _: &str, listener: Arc<dyn Listener>) -> bool {
         let Some(place) = &self.listener else {
             return false;
         };

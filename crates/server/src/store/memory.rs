@@ -12,7 +12,7 @@ use countersign_auth::snapshot::{Stored, Version};
 use countersign_core::time::UnixSeconds;
 
 use super::codec::{self, Kind};
-use super::{AuditRow, Batch, Chain, Fate, NOTE_HIGH_WATER, Store, StoreError};
+use super::{AuditRow, Batch, Chain, Fate, NOTE_HIGH_WATER, NOTE_SEALING_KEY, Store, StoreError};
 
 /// A store that forgets everything when it is dropped.
 #[derive(Default)]
@@ -56,6 +56,9 @@ impl Store for Memory {
 
     fn commit(&self, batch: &Batch, chain: &mut Chain<'_>) -> Result<Vec<Fate>, StoreError> {
         let mut held = self.held();
+        if batch.is_sealed_under_an_older_key(held.notes.get(NOTE_SEALING_KEY).map(String::as_str)) {
+            return Ok(vec![Fate::Lost; batch.parts.len()]);
+        }
         let versions = batch
             .keys()
             .into_iter()

@@ -45,6 +45,9 @@ pub struct Batch {
     pub parts: Vec<Part>,
     /// When they were made; the store remembers the highest time it ever saw.
     pub now: UnixSeconds,
+    /// The key that their secrets are sealed under. Where [`NOTE_SEALING_KEY`] names another by now, all of them are
+    /// lost: a key that is about to be forgotten seals nothing more. None where nothing is sealed.
+    pub sealing_key: Option<String>,
 }
 
 /// What became of one decision.
@@ -122,6 +125,9 @@ pub trait Listener: Send + Sync {
     /// It answered what was asked for at that moment.
     fn heard(&self, asked: Moment, beat: Beat);
 
+    /// It can't be heard, for this reason.
+    fn silent(&self, error: &StoreError);
+
     /// A node, perhaps this one, ended what stood under this key. A hint: it may come late, and never when the
     /// connection broke.
     fn ended(&self, key: &Key);
@@ -190,9 +196,10 @@ pub trait Store: Send + Sync {
         }
     }
 
-    /// Tells a listener of beats and ends from now on; whether it will. An embedded store has nothing to tell.
-    fn follow(&self, listener: Arc<dyn Listener>) -> bool {
-        let _ = listener;
+    /// Tells a listener of beats and ends from now on, in the name of a node that no other node may have; whether it
+    /// will. An embedded store has nothing to tell.
+    fn follow(&self, node: &str, listener: Arc<dyn Listener>) -> bool {
+        let _ = (node, listener);
         false
     }
 
@@ -211,10 +218,26 @@ pub const NOTE_RING: &str = "key_ring";
 pub const NOTE_COPY: &str = "copy";
 /// The note that names the newest sealing key of the ring.
 pub const NOTE_SEALING_KEY: &str = "sealing_key";
-/// The note that says since when that is the newest.
-pub const NOTE_SEALING_SINCE: &str = "sealing_since";
 
 impl Batch {
+    /// Whether its decisions sealed under a key that is no longer the newest.
+    pub fn is_sealed_under_an_older_key(&self, newest: Option<&str>) -> bool {
+        match (&self.sealing_key, newest) {
+            (Some(used), Some(newest)) => used != newest,
+            _ => false,
+        }
+    }
+
+    /// Every key that any decision was made upon, or changes.
+    pub fn touched(&self) -> BTreeSet<&Key> {
+        let changed = self.parts.iter().flat_map(|part| &part.changes);
+        let changed = changed.filter_map(|change| match change {
+            Change::Put(key, _) | Change::Delete(key) => Some(key),
+            Change::Audit(_) => None,
+        });
+        self.keys().into_iter().chain(changed).collect()
+    }
+
     /// Every key that any decision was made upon.
     pub fn keys(&self) -> BTreeSet<&Key> {
         self.parts

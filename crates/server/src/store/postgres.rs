@@ -16,7 +16,7 @@ use countersign_auth::record::{Key, Record};
 use countersign_auth::rule::Change;
 use countersign_auth::snapshot::{Stored, Version};
 use countersign_core::time::UnixSeconds;
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{DbError, Severity, SqlState};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 
@@ -32,6 +32,10 @@ const NOTE_SCHEMA: &str = "schema";
 const MIGRATION_LOCK: i64 = 0x636f_756e_7465_7273;
 /// Held in shared mode by every node that serves, and alone by whoever copies the whole database.
 const USED: i64 = 0x636f_756e_7465_7274;
+/// Shared by every commit under way, and held alone by whoever sets a note: the newest sealing key is one.
+const SEALING: i64 = 0x636f_756e_7465_7275;
+/// The first half of the lock that a node holds on its name.
+const NAMED: i32 = 0x636f_756e;
 /// The channel of hints.
 const FOLLOWED: &str = "countersign";
 /// How often a batch is begun anew because another node made a row that it would make.
@@ -68,7 +72,11 @@ impl Postgres {
             pool: Arc::new(Pool::new(url, password, authority)?),
             moment: None,
         };
-        store.with(|client| async move { (migrate(&client).await, client) })??;
+        let client = store.pool.lend()?;
+        let work = async move { (migrate(&client).await, client) };
+        let (migrated, client) = store.pool.wait(work)?;
+        migrated?;
+        store.pool.take_back(client);
         Ok(store)
     }
 
@@ -100,7 +108,10 @@ impl Postgres {
             (rows(&client, take, vec![value(USED)]).await, client)
         })?;
         if taken.map_err(unavailable)?.iter().any(|row| row.get(0)) {
-            Ok(Alone { _holder: client })
+            Ok(Alone {
+                pool: self.pool.clone(),
+                holder: Some(client),
+            })
         } else {
             Err(StoreError::Unavailable(
                 "a node uses it; stop every node first".into(),
@@ -137,7 +148,23 @@ impl Postgres {
 
 /// Keeps every node from a database until it is dropped.
 pub struct Alone {
-    _holder: Lent,
+    pool: Arc<Pool>,
+    holder: Option<Lent>,
+}
+
+impl Alone {
+    /// Whether it did so all the time: the connection that keeps the nodes away is still there.
+    pub fn is_held(&mut self) -> bool {
+        let Some(holder) = self.holder.take() else {
+            return false;
+        };
+        let work = async move { (rows(&holder, "SELECT 1", vec![]).await, holder) };
+        let Ok((Ok(_), holder)) = self.pool.wait(work) else {
+            return false;
+        };
+        self.holder = Some(holder);
+        true
+    }
 }
 
 /// A parameter of a statement.
@@ -183,13 +210,13 @@ async fn done(asked: &Option<Asked<'_>>) -> Fallible<()> {
     }
 }
 
+/// Makes what migrations are missing. A connection on which one broke off is of no more use; with it goes the lock.
 async fn migrate(client: &Lent) -> Result<(), StoreError> {
     let lock = format!("SELECT pg_advisory_lock({MIGRATION_LOCK})");
     client.batch_execute(&lock).await.map_err(unavailable)?;
-    let migrated = migrate_locked(client).await;
+    migrate_locked(client).await?;
     let unlock = format!("SELECT pg_advisory_unlock({MIGRATION_LOCK})");
-    client.batch_execute(&unlock).await.map_err(unavailable)?;
-    migrated
+    client.batch_execute(&unlock).await.map_err(unavailable)
 }
 
 async fn migrate_locked(client: &Lent) -> Result<(), StoreError> {
@@ -313,11 +340,12 @@ impl From<tokio_postgres::Error> for Hindrance {
 }
 
 impl Hindrance {
-    /// What an error means once the commit was sent as well: where the server says what is wrong, it did not commit.
+    /// What an error means once the commit was sent as well: where a statement was refused, nothing was committed. A
+    /// server that goes down says so too, and may have committed.
     fn sent(error: tokio_postgres::Error) -> Hindrance {
-        match error.code() {
-            Some(_) => Hindrance::from(error),
-            None => Hindrance::Lost(error),
+        match error.as_db_error().and_then(DbError::parsed_severity) {
+            Some(Severity::Error) => Hindrance::from(error),
+            _ => Hindrance::Lost(error),
         }
     }
 }
@@ -367,10 +395,13 @@ impl Writing {
         let gone = (!gone_kinds.is_empty()).then(|| vec![value(gone_kinds), value(gone_ids)]);
         let entries = (!self.entries.is_empty()).then(|| audit_columns(self.entries));
         let ended = (!self.ended.is_empty()).then(|| vec![value(FOLLOWED), value(self.ended)]);
+        // What writes nothing else shows whether the store takes changes, so it writes this.
+        let is_empty = made.is_none() && changed.is_none() && gone.is_none() && entries.is_none();
+        let step_s = if is_empty { 0 } else { HIGH_WATER_STEP_S };
         let high_water = vec![
             value(NOTE_HIGH_WATER),
             value(self.now.to_string()),
-            value(HIGH_WATER_STEP_S.cast_signed()),
+            value(step_s.cast_signed()),
         ];
         let (make, change, delete) = (
             asked(client, MAKE, made).await?,
@@ -414,6 +445,8 @@ async fn asked<'a>(
     }
 }
 
+const HOLD_KEY: &str = "SELECT pg_advisory_xact_lock_shared($1)";
+const NOTE: &str = "SELECT value FROM note WHERE name = $1";
 const LOCK: &str = "SELECT r.kind, r.id, r.version FROM record r \
                     JOIN unnest($1::text[], $2::text[]) AS k (kind, id) ON r.kind = k.kind AND r.id = k.id \
                     ORDER BY r.kind, r.id FOR UPDATE OF r";
@@ -430,29 +463,46 @@ const DELETE: &str = "DELETE FROM record AS r USING unnest($1::text[], $2::text[
 const APPEND: &str = "INSERT INTO audit (node, number, at, body, mac) \
                       SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bytea[])";
 const HINT: &str = "SELECT pg_notify($1, hint) FROM unnest($2::text[]) AS hint";
-const RAISE: &str = "INSERT INTO note (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE \
-                     SET value = excluded.value WHERE note.value::bigint < excluded.value::bigint - $3::bigint";
+/// Looks first: a conflict would lock the one row for every node, also where nothing is to be written.
+const RAISE: &str = "INSERT INTO note (name, value) SELECT $1::text, $2::text WHERE NOT EXISTS \
+                     (SELECT 1 FROM note WHERE name = $1 AND value::bigint >= $2::text::bigint - $3::bigint) \
+                     ON CONFLICT (name) DO UPDATE SET value = excluded.value \
+                     WHERE note.value::bigint < excluded.value::bigint";
 
 impl Postgres {
-    /// Begins a transaction and locks what the batch was decided upon; answers the versions as they stand.
+    /// Begins a transaction, keeps the newest sealing key from being replaced before its end, and locks what the batch
+    /// was decided upon and what it changes; answers that key and the versions as they stand.
     fn lock(
         &self,
         client: Lent,
         keys: &BTreeSet<&Key>,
-    ) -> Result<(Result<Vec<Row>, Hindrance>, Lent), StoreError> {
+    ) -> Result<(Result<Locked, Hindrance>, Lent), StoreError> {
         let (kinds, ids) = columns(keys.iter().copied());
         self.pool.wait(async move {
             let locked = async {
+                let hold = Asked::new(&client, HOLD_KEY, vec![value(SEALING)]).await?;
+                let newest = Asked::new(&client, NOTE, vec![value(NOTE_SEALING_KEY)]).await?;
                 let lock = Asked::new(&client, LOCK, vec![value(kinds), value(ids)]).await?;
-                let (begun, locked) = tokio::join!(biased; client.batch_execute("BEGIN"), lock.rows());
+                let (begun, held, newest, locked) = tokio::join!(
+                    biased;
+                    client.batch_execute("BEGIN"),
+                    hold.rows(),
+                    newest.rows(),
+                    lock.rows(),
+                );
                 begun?;
-                Ok(locked?)
+                held?;
+                let newest = newest?.first().map(|row| row.get(0));
+                Ok((newest, locked?))
             }
             .await;
             (locked, client)
         })
     }
 }
+
+/// The newest sealing key, and kind, id and version of each row that is there.
+type Locked = (Option<String>, Vec<Row>);
 
 fn audit_columns(entries: Vec<AuditRow>) -> Vec<Value> {
     let (mut nodes, mut numbers, mut times, mut bodies, mut macs) = (vec![], vec![], vec![], vec![], vec![]);
@@ -502,15 +552,18 @@ impl Store for Postgres {
 
     fn commit(&self, batch: &Batch, chain: &mut Chain<'_>) -> Result<Vec<Fate>, StoreError> {
         let all_lost = || Ok(vec![Fate::Lost; batch.parts.len()]);
-        let keys = batch.keys();
+        let keys = batch.touched();
         for _ in 0..TRIES_MAX {
             // A connection that is not given back is closed, and with it goes whatever its transaction did.
             let (locked, client) = self.lock(self.pool.lend()?, &keys)?;
-            let locked = match locked {
-                Ok(rows) => rows,
+            let (newest, locked) = match locked {
+                Ok(found) => found,
                 Err(Hindrance::Failed(error) | Hindrance::Lost(error)) => return Err(unavailable(error)),
                 Err(Hindrance::Taken | Hindrance::Waited) => return all_lost(),
             };
+            if batch.is_sealed_under_an_older_key(newest.as_deref()) {
+                return all_lost();
+            }
             let versions: BTreeMap<(String, String), Version> = locked
                 .iter()
                 .map(|row| ((row.get(0), row.get(1)), row.get::<_, i64>(2).cast_unsigned()))
@@ -579,8 +632,15 @@ impl Store for Postgres {
     }
 
     fn audit_heads(&self) -> Result<Vec<AuditRow>, StoreError> {
-        let heads =
-            "SELECT DISTINCT ON (node) node, number, at, body, mac FROM audit ORDER BY node, number DESC";
+        // From node to node, and to the end of each, by the index: the table is long.
+        let heads = "WITH RECURSIVE nodes (node) AS ( \
+                       (SELECT node FROM audit ORDER BY node LIMIT 1) UNION ALL \
+                       SELECT (SELECT a.node FROM audit a WHERE a.node > n.node ORDER BY a.node LIMIT 1) \
+                       FROM nodes n WHERE n.node IS NOT NULL) \
+                     SELECT h.node, h.number, h.at, h.body, h.mac FROM nodes n CROSS JOIN LATERAL ( \
+                       SELECT node, number, at, body, mac FROM audit a \
+                       WHERE a.node = n.node ORDER BY number DESC LIMIT 1) h \
+                     ORDER BY h.node";
         Ok(self.query(heads, Vec::new())?.iter().map(audit_row).collect())
     }
 
@@ -593,10 +653,12 @@ impl Store for Postgres {
     }
 
     fn set_note(&self, name: &str, text: &str) -> Result<(), StoreError> {
-        let set = "INSERT INTO note (name, value) VALUES ($1, $2) \
+        // Every commit under way ends before, since the newest key is one of the notes.
+        let set = "WITH alone AS MATERIALIZED (SELECT pg_advisory_xact_lock($3)) \
+                   INSERT INTO note (name, value) SELECT $1::text, $2::text FROM alone \
                    ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-        self.query(set, vec![value(name.to_owned()), value(text.to_owned())])
-            .map(drop)
+        let values = vec![value(name.to_owned()), value(text.to_owned()), value(SEALING)];
+        self.query(set, values).map(drop)
     }
 
     fn claim_note(&self, name: &str, text: &str) -> Result<String, StoreError> {
@@ -605,16 +667,17 @@ impl Store for Postgres {
         Ok(self.note(name)?.unwrap_or_default())
     }
 
-    fn follow(&self, listener: Arc<dyn Listener>) -> bool {
+    fn follow(&self, node: &str, listener: Arc<dyn Listener>) -> bool {
         let (config, tls) = self.pool.destination();
-        self.pool.spawn(follow::follow(config, tls, listener));
+        self.pool
+            .spawn(follow::follow(config, tls, node.to_owned(), listener));
         true
     }
 
     fn copy_to(&self, file: &Path) -> Result<(), StoreError> {
         let copy = Sqlite::open(file)?;
         match transfer::copy(&self.as_of_now()?, &copy, &mut |_, _| {}) {
-            Ok(_) => Ok(()),
+            Ok(_) => transfer::finish(&copy),
             Err(Trouble::Store(error)) => Err(error),
             Err(trouble) => Err(StoreError::Unavailable(trouble.to_string())),
         }

@@ -17,7 +17,7 @@ use countersign_core::time::UnixSeconds;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, TransactionBehavior, params};
 
 use super::codec::{self, Kind};
-use super::{AuditRow, Batch, Chain, Fate, NOTE_HIGH_WATER, Store, StoreError};
+use super::{AuditRow, Batch, Chain, Fate, NOTE_HIGH_WATER, NOTE_SEALING_KEY, Store, StoreError};
 
 const MIGRATIONS: [&str; 2] = [
     include_str!("../../migrations/sqlite/0001_records.sql"),
@@ -285,6 +285,10 @@ impl Store for Sqlite {
         let transaction = writer
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(unavailable)?;
+        let newest = note(&transaction, NOTE_SEALING_KEY).map_err(unavailable)?;
+        if batch.is_sealed_under_an_older_key(newest.as_deref()) {
+            return Ok(vec![Fate::Lost; batch.parts.len()]);
+        }
         let mut versions = BTreeMap::new();
         for key in batch.keys() {
             versions.insert(key, version_of(&transaction, key).map_err(unavailable)?);

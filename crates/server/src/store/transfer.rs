@@ -81,7 +81,8 @@ pub fn is_unfinished(store: &dyn Store) -> Result<bool, StoreError> {
 const UNFINISHED: &str = "unfinished";
 const FINISHED: &str = "finished";
 
-/// Copies one store into another, sees that nothing is missing and nothing differs, and says how much there is.
+/// Copies one store into another, sees that nothing is missing and nothing differs, and says how much there is. The copy
+/// is not served before it is [finished](finish).
 /// `step` is told how many rows of how many are done. Nobody may write to either meanwhile.
 ///
 /// # Errors
@@ -96,7 +97,8 @@ pub fn copy(from: &dyn Store, to: &dyn Store, step: &mut dyn FnMut(u64, u64)) ->
     if !is_begun && is_taken()? {
         return Err(Trouble::Taken);
     }
-    let high_water = from.note(NOTE_HIGH_WATER)?;
+    // Everything that is read of the source is read before the target is looked through, which may take long.
+    let (high_water, sealing_key) = (from.note(NOTE_HIGH_WATER)?, from.note(NOTE_SEALING_KEY)?);
     let now = high_water
         .as_deref()
         .and_then(|text| text.parse().ok())
@@ -127,16 +129,20 @@ pub fn copy(from: &dyn Store, to: &dyn Store, step: &mut dyn FnMut(u64, u64)) ->
     if count(to)? != expected {
         return Err(Trouble::Differs("numbers of records".into()));
     }
-    for (name, value) in [
-        (NOTE_HIGH_WATER, high_water),
-        (NOTE_SEALING_KEY, from.note(NOTE_SEALING_KEY)?),
-    ] {
+    for (name, value) in [(NOTE_HIGH_WATER, high_water), (NOTE_SEALING_KEY, sealing_key)] {
         if let Some(value) = value {
             to.set_note(name, &value)?;
         }
     }
-    to.set_note(NOTE_COPY, FINISHED)?;
     Ok(expected)
+}
+
+/// Says of a copy that it is whole: from now on it may be served.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn finish(to: &dyn Store) -> Result<(), StoreError> {
+    to.set_note(NOTE_COPY, FINISHED)
 }
 
 fn each_page<E: From<StoreError>>(
@@ -210,7 +216,12 @@ fn put(to: &dyn Store, page: Vec<(Key, Record)>, now: UnixSeconds) -> Result<(),
     };
     if !part.changes.is_empty() {
         let parts = vec![part];
-        let fates = to.commit(&Batch { parts, now }, &mut |_| Vec::new())?;
+        let batch = Batch {
+            parts,
+            now,
+            sealing_key: None,
+        };
+        let fates = to.commit(&batch, &mut |_| Vec::new())?;
         if fates != [Fate::Committed] {
             return Err(Trouble::Taken);
         }
@@ -237,7 +248,12 @@ fn append(to: &dyn Store, page: Vec<AuditRow>, now: UnixSeconds) -> Result<(), T
     if there < page.len() {
         let missing = page[there..].to_vec();
         let parts = Vec::new();
-        let _: Vec<Fate> = to.commit(&Batch { parts, now }, &mut |_| missing.clone())?;
+        let batch = Batch {
+            parts,
+            now,
+            sealing_key: None,
+        };
+        let _: Vec<Fate> = to.commit(&batch, &mut |_| missing.clone())?;
     }
     let mut stored = to.audit(&node, before, PAGE)?;
     stored.retain(|row| row.number <= last.number);

@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{OpenError, Shared, open_embedded, open_shared};
-use crate::edge::folder::{Folder, read_optional, write_private};
+use crate::edge::folder::{Folder, Lock, read_optional, write_private};
 use crate::edge::ring;
-use crate::service::audit;
-use crate::store::postgres::check_address;
+use crate::service::audit::{self, Checkpoint, Damage};
+use crate::store::postgres::{Alone, check_address};
 use crate::store::transfer::{self, Copied, Trouble};
-use crate::store::{NOTE_RING, Store};
+use crate::store::{NOTE_RING, NOTE_SEALING_KEY, Store, StoreError};
 
 /// Where a store is.
 #[derive(Clone, Debug)]
@@ -66,7 +66,9 @@ impl fmt::Display for MoveError {
         match self {
             MoveError::Open(error) => error.fmt(f),
             MoveError::Copy(trouble) => trouble.fmt(f),
-            MoveError::Damaged(damages) => write!(f, "the copy is whole, but {}", damages.join("; ")),
+            MoveError::Damaged(damages) => {
+                write!(f, "everything is copied, but not served: {}", damages.join("; "))
+            }
         }
     }
 }
@@ -76,8 +78,13 @@ impl std::error::Error for MoveError {}
 /// A place that is held, and the store there.
 struct Held {
     store: Arc<dyn Store>,
-    /// Released when it is dropped.
-    _hold: Box<dyn std::any::Any>,
+    hold: Hold,
+}
+
+/// What keeps others away until it is dropped.
+enum Hold {
+    Folder { _lock: Lock },
+    Shared(Box<Alone>),
 }
 
 impl Held {
@@ -89,7 +96,7 @@ impl Held {
                 let lock = folder.lock().map_err(failed)?.ok_or(OpenError::Locked)?;
                 Ok(Held {
                     store: Arc::new(open_embedded(&folder)?),
-                    _hold: Box::new(lock),
+                    hold: Hold::Folder { _lock: lock },
                 })
             }
             Place::Shared(shared) => {
@@ -97,9 +104,19 @@ impl Held {
                 let hold = store.alone().map_err(OpenError::Store)?;
                 Ok(Held {
                     store: Arc::new(store),
-                    _hold: Box::new(hold),
+                    hold: Hold::Shared(Box::new(hold)),
                 })
             }
+        }
+    }
+}
+
+impl Held {
+    /// Whether nobody else can have been at it since it was opened.
+    fn is_held(&mut self) -> bool {
+        match &mut self.hold {
+            Hold::Folder { .. } => true,
+            Hold::Shared(alone) => alone.is_held(),
         }
     }
 }
@@ -120,29 +137,62 @@ pub fn move_store(
     let text = zeroize::Zeroizing::new(text);
     let keys = ring::parse(&String::from_utf8_lossy(&text))
         .map_err(|error| MoveError::Open(OpenError::Ring(error)))?;
-    let source = Held::open(from).map_err(MoveError::Open)?;
-    let noted = source.store.note(NOTE_RING);
-    if noted
-        .map_err(|error| MoveError::Copy(error.into()))?
-        .is_some_and(|noted| noted != keys.fingerprint())
-    {
-        return Err(MoveError::Open(OpenError::OtherRing(ring.to_path_buf())));
+    let unusable = |error: StoreError| MoveError::Copy(error.into());
+    let mut source = Held::open(from).map_err(MoveError::Open)?;
+    let noted = source.store.note(NOTE_RING).map_err(unusable)?;
+    if noted.is_some_and(|noted| noted != keys.fingerprint()) {
+        let newest = source.store.note(NOTE_SEALING_KEY).map_err(unusable)?;
+        let newest = newest.unwrap_or_default();
+        return Err(MoveError::Open(OpenError::OtherRing(ring.to_path_buf(), newest)));
     }
-    let target = Held::open(to).map_err(MoveError::Open)?;
+    let checkpoint = checkpoint_of(from)?;
+    let mut target = Held::open(to).map_err(MoveError::Open)?;
     let copied = transfer::copy(&*source.store, &*target.store, step).map_err(MoveError::Copy)?;
-    let (_, damages) =
-        audit::verify(&*target.store, &keys, None).map_err(|error| MoveError::Copy(error.into()))?;
+    let parsed = checkpoint.as_deref().map(serde_json::from_slice::<Checkpoint>);
+    let mut damages = Vec::new();
+    if let Some(Err(_)) = &parsed {
+        damages.push(Damage::Checkpoint);
+    }
+    let expected = parsed.and_then(Result::ok);
+    damages.extend(
+        audit::verify(&*target.store, &keys, expected.as_ref())
+            .map_err(unusable)?
+            .1,
+    );
     if !damages.is_empty() {
         return Err(MoveError::Damaged(
             damages.iter().map(ToString::to_string).collect(),
         ));
     }
     if let Place::Folder(path) = to {
-        let inside = path.join("keys/ring");
-        let failed = |error| MoveError::Open(OpenError::Io("key ring", error));
-        if read_optional(&inside).map_err(failed)?.is_none() {
-            write_private(&inside, &text).map_err(failed)?;
+        keep(&path.join("keys/ring"), &text)?;
+        if let Some(checkpoint) = &checkpoint {
+            keep(&path.join("audit/checkpoint.json"), checkpoint)?;
         }
     }
+    if !source.is_held() || !target.is_held() {
+        return Err(MoveError::Open(OpenError::Store(StoreError::Unavailable(
+            "the connection that kept the nodes away was lost; copy once more".into(),
+        ))));
+    }
+    transfer::finish(&*target.store).map_err(unusable)?;
     Ok(copied)
+}
+
+/// The checkpoint that a data folder keeps of its audit.
+fn checkpoint_of(place: &Place) -> Result<Option<Vec<u8>>, MoveError> {
+    let failed = |error| MoveError::Open(OpenError::Io("audit checkpoint", error));
+    match place {
+        Place::Folder(path) => read_optional(&path.join("audit/checkpoint.json")).map_err(failed),
+        Place::Shared(_) => Ok(None),
+    }
+}
+
+/// Writes a file into a data folder unless there is one.
+fn keep(path: &Path, bytes: &[u8]) -> Result<(), MoveError> {
+    let failed = |error| MoveError::Open(OpenError::Io("data folder", error));
+    match read_optional(path).map_err(failed)? {
+        Some(_) => Ok(()),
+        None => write_private(path, bytes).map_err(failed),
+    }
 }

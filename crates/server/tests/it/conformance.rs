@@ -76,7 +76,11 @@ fn commit(store: &dyn Store, parts: Vec<Part>) -> Vec<Fate> {
         mac: row.mac,
     });
     let now = UnixSeconds(1000);
-    let batch = Batch { parts, now };
+    let batch = Batch {
+        parts,
+        now,
+        sealing_key: None,
+    };
     store
         .commit(&batch, &mut |fates| {
             extend(&mut head, "n1", now, &batch.events(fates), &ring)
@@ -247,6 +251,7 @@ fn notes_are_kept_and_the_highest_time_only_rises(store: &dyn Store) {
     let batch = Batch {
         parts: vec![decided(store, &[], vec![put(challenge("x", 1))])],
         now: UnixSeconds(500),
+        sealing_key: None,
     };
     assert_eq!(
         store.commit(&batch, &mut |_| Vec::new()),
@@ -258,26 +263,28 @@ fn notes_are_kept_and_the_highest_time_only_rises(store: &dyn Store) {
 fn crossing_committers_do_not_block_each_other_and_one_of_them_wins(store: &dyn Store) {
     let (alice, bob) = (account("alice", 1).0, account("bob", 1).0);
     for round in 0..50 {
+        let both = vec![put(account("alice", round)), put(account("bob", round))];
+        commit(store, vec![decided(store, &[&alice, &bob], both)]);
+        // Each changes what the other was decided upon, and has not read it itself.
         let one = decided(
             store,
-            &[&alice, &bob],
-            vec![put(account("alice", round)), put(account("bob", round))],
+            &[&alice],
+            vec![put(account("alice", round)), Change::Delete(bob.clone())],
         );
         let other = decided(
             store,
-            &[&bob, &alice],
-            vec![
-                put(account("bob", round + 100)),
-                put(account("alice", round + 100)),
-            ],
+            &[&bob],
+            vec![put(account("bob", round)), Change::Delete(alice.clone())],
         );
-        let batch = |part| Batch {
-            parts: vec![part],
-            now: UnixSeconds(1000),
-        };
-        let (one, other) = (batch(one), batch(other));
         let fates = std::thread::scope(|scope| {
-            let run = |batch: Batch| move || store.commit(&batch, &mut |_| Vec::new()).expect("it works");
+            let run = |part: Part| {
+                let batch = Batch {
+                    parts: vec![part],
+                    now: UnixSeconds(1000),
+                    sealing_key: None,
+                };
+                move || store.commit(&batch, &mut |_| Vec::new()).expect("it works")
+            };
             let running = [scope.spawn(run(one)), scope.spawn(run(other))];
             running
                 .map(|thread| thread.join().expect("no thread panics"))
@@ -288,17 +295,35 @@ fn crossing_committers_do_not_block_each_other_and_one_of_them_wins(store: &dyn 
     }
 }
 
+/// What was sealed under a key that is about to be forgotten is lost before it is stored.
+fn decision_sealed_under_an_older_key_is_lost(store: &dyn Store) {
+    let sealed = |name: &str, key: Option<&str>| {
+        let batch = Batch {
+            parts: vec![decided(store, &[], vec![put(account(name, 1)), event()])],
+            now: UnixSeconds(1000),
+            sealing_key: key.map(ToOwned::to_owned),
+        };
+        let fates = store.commit(&batch, &mut |_| Vec::new()).expect("it works");
+        (fates, record_of(store, &account(name, 1).0).is_some())
+    };
+    let (stands, lost) = ((vec![Fate::Committed], true), (vec![Fate::Lost], false));
+    assert_eq!(sealed("alice", Some("k1")), stands, "no key is the newest yet");
+    store.set_note(NOTE_SEALING_KEY, "k2").expect("it works");
+    assert_eq!(sealed("bob", Some("k1")), lost);
+    assert_eq!(sealed("carol", Some("k2")), stands);
+    assert_eq!(sealed("dora", None), stands, "nothing was sealed");
+}
+
 /// An installation moves into this store and out of it, also when that is interrupted on the way.
 async fn is_copied_whole_and_an_interrupted_copy_is_finished(store: Arc<dyn Store>) {
     let here = Memory::default();
-    let copy = |from: &dyn Store, to: &dyn Store| transfer::copy(from, to, &mut |_, _| {});
-    for name in ["alice", "bob", "carol"] {
-        commit(
-            &here,
-            vec![decided(&here, &[], vec![put(account(name, 1)), event()])],
-        );
+    // More than a page of each.
+    for number in 0..600 {
+        let name = account(&format!("person{number}"), 1);
+        commit(&here, vec![decided(&here, &[], vec![put(name), event()])]);
     }
-    let name = Name::from_ascii("alice").expect("a name");
+    let copy = |from: &dyn Store, to: &dyn Store| transfer::copy(from, to, &mut |_, _| {});
+    let name = Name::from_ascii("person1").expect("a name");
     let founder = Change::Put(Key::Founder, Record::Founder(Founder { name }));
     commit(
         &here,
@@ -312,37 +337,48 @@ async fn is_copied_whole_and_an_interrupted_copy_is_finished(store: Arc<dyn Stor
     let mut steps = Vec::new();
     let mut step = |done, of| {
         steps.push((done, of));
-        if done > 3 {
+        if done > 600 {
             broken.fail_next(Fault::BeforeCommit);
         }
     };
     let interrupted = transfer::copy(&here, &broken, &mut step);
     assert!(matches!(interrupted, Err(Trouble::Store(_))), "{interrupted:?}");
-    assert_eq!(steps, [(3, 8), (4, 8)]);
+    assert_eq!(steps, [(500, 1202), (600, 1202), (601, 1202)]);
     assert_eq!(transfer::is_unfinished(&*store), Ok(true));
     assert_eq!(copy(&*store, &Memory::default()), Err(Trouble::Unfinished));
     // What was changed meanwhile is noticed, and what was not is gone on with.
-    let (alice, _) = account("alice", 1);
-    commit(
-        &here,
-        vec![decided(&here, &[&alice], vec![put(account("alice", 2))])],
-    );
+    let (person, _) = account("person7", 1);
+    let changed = |sign_ins| decided(&here, &[&person], vec![put(account("person7", sign_ins))]);
+    commit(&here, vec![changed(2)]);
     assert!(matches!(copy(&here, &*store), Err(Trouble::Differs(_))));
-    commit(
-        &here,
-        vec![decided(&here, &[&alice], vec![put(account("alice", 1))])],
-    );
+    commit(&here, vec![changed(1)]);
+    // The second ends within the audit.
+    let mut step = |done, _| {
+        if done == 602 + 600 {
+            broken.fail_next(Fault::BeforeCommit);
+        }
+    };
+    let interrupted = transfer::copy(&here, &broken, &mut step);
+    assert!(matches!(interrupted, Err(Trouble::Store(_))), "{interrupted:?}");
+    assert_eq!(store.audit_heads().expect("it works")[0].number, 500);
     let all = Copied {
-        records: 5,
-        entries: 3,
+        records: 602,
+        entries: 600,
     };
     assert_eq!(copy(&here, &*store), Ok(all));
+    assert_eq!(
+        transfer::is_unfinished(&*store),
+        Ok(true),
+        "whoever copies says when it is done"
+    );
+    transfer::finish(&*store).expect("it works");
     assert_eq!(copy(&here, &*store), Err(Trouble::Taken), "it is whole already");
     let away = Memory::default();
     assert_eq!(copy(&*store, &away), Ok(all));
+    transfer::finish(&away).expect("it works");
     for store in [&*store, &away] {
         assert_eq!(transfer::is_unfinished(store), Ok(false));
-        assert_eq!(verify(store, &keys(), None), Ok((3, Vec::new())));
+        assert_eq!(verify(store, &keys(), None), Ok((600, Vec::new())));
         for (name, value) in [
             (NOTE_RING, "ring"),
             (NOTE_SEALING_KEY, "k1"),
@@ -417,7 +453,7 @@ macro_rules! service {
 }
 
 /// Every rule, each on a fresh store.
-pub const SUITE: [(&str, Rule); 16] = [
+pub const SUITE: [(&str, Rule); 17] = [
     port!(reads_what_was_written_under_rising_versions),
     port!(decision_upon_what_changed_is_lost_and_changes_nothing),
     port!(deleted_and_recreated_record_never_has_an_old_version),
@@ -427,6 +463,7 @@ pub const SUITE: [(&str, Rule); 16] = [
     port!(audit_is_numbered_without_gaps_and_whole),
     port!(notes_are_kept_and_the_highest_time_only_rises),
     port!(crossing_committers_do_not_block_each_other_and_one_of_them_wins),
+    port!(decision_sealed_under_an_older_key_is_lost),
     service!(is_copied_whole_and_an_interrupted_copy_is_finished),
     service!(tables_stay_bounded_and_what_is_over_is_swept),
     service!(races::one_code_presented_by_many_at_once_opens_one_session),

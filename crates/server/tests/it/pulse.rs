@@ -69,12 +69,14 @@ impl Node {
         });
         let service = service.expect("the service starts");
         let listener = store.listener().expect("a shared store is listened to");
-        Node {
+        let node = Node {
             hands,
             service,
             listener,
             kept,
-        }
+        };
+        node.beat(0, None);
+        node
     }
 
     /// The store answers at once.
@@ -110,6 +112,21 @@ async fn node_that_has_not_heard_its_store_for_a_second_refuses_until_it_does() 
     );
     node.beat(0, None);
     assert_eq!(node.service.ready().await, Ok(()));
+}
+
+#[tokio::test]
+async fn node_that_never_heard_its_store_refuses_and_says_why() {
+    let store = Arc::new(Faulty::shared(Arc::new(Memory::default())));
+    let service = Service::start(parts(store.clone(), &Hands::new(), hashing(), "test"));
+    let service = service.expect("the service starts");
+    let listener = store.listener().expect("a shared store is listened to");
+    listener.silent(&StoreError::Unavailable("another node is called test".into()));
+    let refused = service.ready().await.expect_err("nothing was heard");
+    assert!(
+        refused.to_string().contains("another node is called test"),
+        "{refused}"
+    );
+    assert_eq!(service.wait_for_store(Duration::ZERO), Err(refused));
 }
 
 #[tokio::test]

@@ -12,18 +12,14 @@ use countersign_auth::command::upkeep::Reseal;
 use countersign_auth::event::{Act, Ending, Event, Origin};
 use countersign_auth::name::Name;
 use countersign_auth::record::Record;
-use countersign_core::time::UnixSeconds;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
 use super::super::Failure;
 use super::accounts::each_account;
 use super::{Operator, Reply, refused};
-use crate::store::{Kind, NOTE_SEALING_KEY, NOTE_SEALING_SINCE};
+use crate::store::{Kind, NOTE_SEALING_KEY};
 
-/// Seconds after a rotation in which another node may still seal under the older key; it refuses when it has not heard
-/// of the newest for a second, and a commit takes ten at most.
-const SEALED_ELSEWHERE_S: u64 = 15;
 /// Accounts that are sealed anew before the asker hears of it.
 const PAGE: usize = 64;
 
@@ -85,14 +81,9 @@ impl Operator {
         let id = ring.current().to_owned();
         let noted = id.clone();
         // A copy of the ring from before is refused from now on, whatever is sealed anew already.
-        let now = self.service.pulse.now()?;
+        // From here on no node commits what it sealed under the key before.
         self.service
-            .read(move |store| {
-                let since = store.set_note(NOTE_SEALING_SINCE, &now.to_string());
-                since
-                    .and_then(|()| store.set_note(NOTE_SEALING_KEY, &noted))
-                    .map_err(Failure::Store)
-            })
+            .read(move |store| store.set_note(NOTE_SEALING_KEY, &noted).map_err(Failure::Store))
             .await?;
         self.service.keys.hold(ring);
         let event = Event::plain(Act::KeyRotate, Ending::Success, origin).on(id.clone());
@@ -137,21 +128,6 @@ impl Operator {
         })
     }
 
-    /// Seconds for which another node may go on sealing under the key before the newest: until it hears of the newest,
-    /// and commits what it had decided.
-    async fn still_in_use_s(&self) -> Result<u64, Failure> {
-        if !self.service.pulse.is_of_a_shared_store() {
-            return Ok(0);
-        }
-        let now = self.service.pulse.now()?;
-        let since = self
-            .service
-            .read(|store| store.note(NOTE_SEALING_SINCE).map_err(Failure::Store))
-            .await?;
-        let since = since.and_then(|text| text.parse().ok()).map(UnixSeconds);
-        Ok(since.map_or(0, |since| since.plus(SEALED_ELSEWHERE_S).since(now)))
-    }
-
     pub(super) async fn forget_key(&self, id: String, origin: &Origin) -> Result<Reply, Failure> {
         let ring = self.service.ring();
         if !ring.ids().any(|known| known == id) {
@@ -168,12 +144,6 @@ impl Operator {
         if secrets > 0 {
             return Ok(refused(format!(
                 "{secrets} secrets are still sealed under {id}; run `countersign key rotate`, then forget it"
-            )));
-        }
-        let wait_s = self.still_in_use_s().await?;
-        if wait_s > 0 {
-            return Ok(refused(format!(
-                "another node may still seal under {id}; forget it in {wait_s} s"
             )));
         }
         if let Err(why) = self.service.keys.forget(&id) {

@@ -15,7 +15,7 @@ use tokio_postgres::{AsyncMessage, Client, Config, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::pool::unavailable;
-use super::{FOLLOWED, NOTE_SEALING_KEY, USED};
+use super::{FOLLOWED, NAMED, NOTE_SEALING_KEY, USED};
 use crate::store::codec;
 use crate::store::{Beat, Listener, StoreError};
 
@@ -36,13 +36,19 @@ fn heeded(text: &str) -> Option<Key> {
 }
 
 /// Follows for as long as the runtime lives.
-pub(super) async fn follow(config: Config, tls: MakeRustlsConnect, listener: Arc<dyn Listener>) {
+pub(super) async fn follow(
+    config: Config,
+    tls: MakeRustlsConnect,
+    node: String,
+    listener: Arc<dyn Listener>,
+) {
     let mut tries = interval(BEAT_EVERY);
     tries.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut is_heard = true;
     loop {
         tries.tick().await;
-        let (heard, error) = follow_once(&config, tls.clone(), &listener).await;
+        let (heard, error) = follow_once(&config, tls.clone(), &node, &listener).await;
+        listener.silent(&error);
         if is_heard || heard {
             tracing::warn!(%error, "the store is not heard any more; this node refuses until it is");
         }
@@ -54,9 +60,10 @@ pub(super) async fn follow(config: Config, tls: MakeRustlsConnect, listener: Arc
 async fn follow_once(
     config: &Config,
     tls: MakeRustlsConnect,
+    node: &str,
     listener: &Arc<dyn Listener>,
 ) -> (bool, StoreError) {
-    let client = match timeout(BEAT_TIME_MAX, connect(config, tls, listener.clone())).await {
+    let client = match timeout(BEAT_TIME_MAX, connect(config, tls, node, listener.clone())).await {
         Ok(Ok(client)) => client,
         Ok(Err(error)) => return (false, error),
         Err(_) => return (false, silent()),
@@ -68,7 +75,14 @@ async fn follow_once(
         beats.tick().await;
         let asked = listener.asking();
         match timeout(BEAT_TIME_MAX, beat(&client)).await {
-            Ok(Ok(beat)) => listener.heard(asked, beat),
+            Ok(Ok(beat)) => {
+                let listener = listener.clone();
+                // It may read a file, for which no connection waits.
+                let told = tokio::task::spawn_blocking(move || listener.heard(asked, beat));
+                if told.await.is_err() {
+                    return (heard, StoreError::Unavailable("whoever listens broke off".into()));
+                }
+            }
             Ok(Err(error)) => return (heard, error),
             Err(_) => return (heard, silent()),
         }
@@ -80,7 +94,12 @@ fn silent() -> StoreError {
     StoreError::Unavailable("it does not answer in time".into())
 }
 
-async fn connect<T>(config: &Config, tls: T, listener: Arc<dyn Listener>) -> Result<Client, StoreError>
+async fn connect<T>(
+    config: &Config,
+    tls: T,
+    node: &str,
+    listener: Arc<dyn Listener>,
+) -> Result<Client, StoreError>
 where
     T: MakeTlsConnect<Socket>,
     T::Stream: Send + 'static,
@@ -95,16 +114,22 @@ where
             }
         }
     });
-    let begin = format!("SET statement_timeout = '1s'; LISTEN {FOLLOWED}");
+    // A machine that lost its power must not hold its name for hours.
+    let begin = format!(
+        "SET statement_timeout = '1s'; SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; \
+         SET tcp_keepalives_count = 3; LISTEN {FOLLOWED}"
+    );
     client.batch_execute(&begin).await.map_err(unavailable)?;
-    let using = format!("SELECT pg_try_advisory_lock_shared({USED})");
-    let using = client.query_one(&using, &[]).await.map_err(unavailable)?;
-    if using.get(0) {
-        Ok(client)
-    } else {
-        Err(StoreError::Unavailable(
-            "it is being copied; start again when that is done".into(),
-        ))
+    let take = "SELECT pg_try_advisory_lock_shared($1), pg_try_advisory_lock($2, hashtext($3))";
+    let taken = client.query_one(take, &[&USED, &NAMED, &node]).await;
+    let taken = taken.map_err(unavailable)?;
+    let refused = |why: String| Err(StoreError::Unavailable(why));
+    match (taken.get(0), taken.get(1)) {
+        (true, true) => Ok(client),
+        (false, _) => refused("it is being copied; start again when that is done".into()),
+        (_, false) => refused(format!(
+            "another node is called {node}; set `node` to a name that none has"
+        )),
     }
 }
 

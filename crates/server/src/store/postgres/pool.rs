@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::ops::Deref;
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -104,7 +105,7 @@ impl Pool {
             }
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
+            .worker_threads(2)
             .thread_name("postgres")
             .enable_all()
             .build()
@@ -140,9 +141,13 @@ impl Pool {
             let _ = answer.send(tokio::time::timeout(ANSWER_TIME_MAX, work).await);
         });
         let broken = |why: &str| StoreError::Unavailable(why.into());
+        // Twice as long, in case that the store's own threads are held up.
         answered
-            .recv()
-            .map_err(|_| broken("a connection's task broke off"))?
+            .recv_timeout(2 * ANSWER_TIME_MAX)
+            .map_err(|error| match error {
+                RecvTimeoutError::Timeout => broken("the store's own threads are held up"),
+                RecvTimeoutError::Disconnected => broken("a connection's task broke off"),
+            })?
             .map_err(|_| broken("the server did not answer in time"))
     }
 
