@@ -1,6 +1,7 @@
-//! The licences of everything that is built into the product.
+//! The licences of everything that is built into the product and into the images for boards, which are examples of it.
 //!
-//! Knows which licences are welcome and how Cargo describes the graph. Read `spdx` for expressions.
+//! Knows which licences are welcome and how Cargo describes the graph. Must never know what a crate does. Read `spdx`
+//! for expressions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,6 +11,7 @@ use crate::Workshop;
 use crate::process::Task;
 use crate::spdx;
 use crate::tally::Tally;
+use crate::targets::TARGETS;
 
 /// Licences that ask no more of an operator than to keep their text.
 const WELCOME: [&str; 11] = [
@@ -26,29 +28,42 @@ const WELCOME: [&str; 11] = [
     "CDLA-Permissive-2.0",
 ];
 
-/// Checks the graph of normal and build dependencies for this machine.
+/// Checks the graphs of normal and build dependencies: the product's for this machine, the images' for boards as well.
 pub(crate) fn check(workshop: &Workshop) -> Result<Tally, String> {
     let compiler = Task::new("rustc", &["-vV"]).ask(workshop)?.output;
     let host = compiler.lines().find_map(|line| line.strip_prefix("host: "));
     let host = host.ok_or("rustc -vV names no host")?;
-    let question = [
+    let product = checked("Cargo.toml", &[host], workshop)?;
+    let mut platforms = vec![host];
+    platforms.extend(TARGETS);
+    Ok(product + checked("boards/Cargo.toml", &platforms, workshop)?)
+}
+
+fn checked(manifest: &str, platforms: &[&str], workshop: &Workshop) -> Result<Tally, String> {
+    let mut question = vec![
         "metadata",
         "--format-version",
         "1",
         "--locked",
-        "--filter-platform",
-        host,
+        "--all-features",
+        "--manifest-path",
+        manifest,
     ];
+    for platform in platforms {
+        question.extend(["--filter-platform", platform]);
+    }
     let answer = Task::cargo(&question).ask(workshop)?;
     answer.success(&answer.errors)?;
     let graph: Value =
         serde_json::from_str(&answer.output).map_err(|error| format!("cargo metadata: {error}"))?;
     let (count, unwelcome) = unwelcome(&graph);
     if count == 0 {
-        return Err("cargo metadata shows no crate, so nothing was checked".to_owned());
+        return Err(format!(
+            "cargo metadata of {manifest} shows no crate, so nothing was checked"
+        ));
     }
     println!(
-        "{count} crates, {} of them without a welcome licence",
+        "{manifest}: {count} crates, {} of them without a welcome licence",
         unwelcome.len()
     );
     if unwelcome.is_empty() {

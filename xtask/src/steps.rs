@@ -120,7 +120,17 @@ const WEB: Need = Need::Npm {
 
 /// Every check, the quick ones first.
 pub(crate) const STEPS: &[Step] = &[
-    plain("fmt", Action::Cargo(&[&["fmt", "--all", "--check"]])),
+    // Each workspace of its own too.
+    plain(
+        "fmt",
+        Action::Cargo(&[
+            &["fmt", "--all", "--check"],
+            &["fmt", "--all", "--check", "--manifest-path", "bench/Cargo.toml"],
+            &["fmt", "--all", "--check", "--manifest-path", "boards/Cargo.toml"],
+            &["fmt", "--all", "--check", "--manifest-path", "fuzz/Cargo.toml"],
+            &["fmt", "--all", "--check", "--manifest-path", "model/Cargo.toml"],
+        ]),
+    ),
     plain(
         "clippy",
         Action::Cargo(&[&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]]),

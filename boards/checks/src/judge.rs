@@ -3,12 +3,16 @@
 //! Knows the meaning of the fields. Must never know where a case came from. A judge answers `None` where a case is
 //! not met, and where it lacks a field.
 
+use core::array::from_fn;
 use core::fmt::{Display, Write};
 
 use countersign_core::bytes::Text;
 use countersign_core::bytes::base32::{self, Base32Error};
+use countersign_core::bytes::base64::{self, Base64Error};
+use countersign_core::otp::google_authenticator;
+use countersign_core::otp::migration::{self, Batch, ENTRIES_PER_PART, MigrationError, Payload};
 use countersign_core::otp::ocra::{Input, OcraVerdict, Suite};
-use countersign_core::otp::otpauth::{self, OtpauthError, Parameters};
+use countersign_core::otp::otpauth::{self, OtpauthError, Parameters, Provisioning};
 use countersign_core::otp::{
     AcceptanceWindow, Code, CodeFormatError, Counter, Hotp, HotpVerdict, Presented, Resynchronised,
     SecretStrength, Totp, Verdict,
@@ -20,22 +24,20 @@ use crate::vectors::Case;
 /// What judges a case.
 type Judge = fn(&Case) -> Option<()>;
 
-/// Files of what is imported once, at a desk: core's own tests judge them, and a board carries none of it.
-pub(crate) const ELSEWHERE: [&str; 4] = [
-    "bytes/base64",
-    "otp/google_authenticator",
-    "otp/migration",
-    "pskc/rfc6030",
-];
+/// Files of what the server alone reads, whose tests judge them: containers of tokens are XML.
+pub(crate) const ELSEWHERE: [&str; 1] = ["pskc/rfc6030"];
 
 /// The judge of a file; a file without one is not met, so that none is added unseen.
 pub(crate) fn of(file: &str) -> Option<Judge> {
     Some(match file {
         "bytes/base32" => base32,
+        "bytes/base64" => base64,
         "otp/acceptance" => acceptance,
         "otp/code_input" => code_input,
         "otp/generation_edges" => generation,
+        "otp/google_authenticator" => google_authenticator,
         "otp/hotp_verification" => hotp_verification,
+        "otp/migration" => migration,
         "otp/otpauth" => otpauth,
         "otp/rfc4226_appendix_d" => hotp_generation,
         "otp/rfc6238_appendix_b" => generation,
@@ -52,9 +54,18 @@ fn same<T: PartialEq>(found: T, expected: T) -> Option<()> {
 
 /// Whether a value prints so.
 fn prints(value: impl Display, expected: &str) -> Option<()> {
-    let mut text = Text::<2048>::new();
+    same(&*printed(value)?, expected)
+}
+
+/// Whether a value prints as something in which this stands.
+fn tells(value: impl Display, part: &str) -> Option<()> {
+    printed(value)?.contains(part).then_some(())
+}
+
+fn printed(value: impl Display) -> Option<Text<2048>> {
+    let mut text = Text::new();
     write!(text, "{value}").ok()?;
-    same(&*text, expected)
+    Some(text)
 }
 
 fn base32(case: &Case) -> Option<()> {
@@ -76,6 +87,23 @@ fn base32(case: &Case) -> Option<()> {
     let mut spelt = Text::<128>::new();
     base32::emit(&bytes, &mut spelt).ok()?;
     same(&*spelt, case.text("canonical")?)
+}
+
+fn base64(case: &Case) -> Option<()> {
+    let mut read = [0; 64];
+    let result = base64::parse(case.text("text")?, &mut read);
+    if let Some(error) = case.text("error") {
+        let expected = match error {
+            "character" => Base64Error::Character {
+                at: case.number("at")?,
+            },
+            "length" => Base64Error::Length,
+            "trailing_bits" => Base64Error::TrailingBits,
+            _ => return None,
+        };
+        return same(result, Err(expected));
+    }
+    same(&read[..result.ok()?], &*case.bytes("bytes_hex")?)
 }
 
 fn code_input(case: &Case) -> Option<()> {
@@ -189,31 +217,121 @@ fn hotp_verification(case: &Case) -> Option<()> {
     same(verdict, expected)
 }
 
+/// The field of a case that stands below another.
+fn below(outer: impl Display, field: &str) -> Option<Text<2048>> {
+    printed(format_args!("{outer}.{field}"))
+}
+
+/// The parameters of codes that stand below a field.
+fn parameters(case: &Case, outer: &str) -> Option<Parameters> {
+    let (algorithm, digits) = (
+        case.algorithm(&below(outer, "algorithm")?)?,
+        case.digits(&below(outer, "digits")?)?,
+    );
+    Some(match case.text(&below(outer, "kind")?)? {
+        "hotp" => Parameters::Hotp(
+            Hotp { algorithm, digits },
+            Counter(case.number(&below(outer, "counter")?)?),
+        ),
+        _ => Parameters::Totp(Totp {
+            algorithm,
+            digits,
+            time_step: TimeStep::new(case.number(&below(outer, "period")?)?)?,
+            t0: UnixSeconds(0),
+        }),
+    })
+}
+
+/// Whether an account is the one that stands below a field.
+fn account(case: &Case, outer: &str, read: &Provisioning) -> Option<()> {
+    same(&*read.issuer, case.text(&below(outer, "issuer")?)?)?;
+    same(&*read.account, case.text(&below(outer, "account")?)?)?;
+    same(&*read.secret.to_base32(), case.text(&below(outer, "secret")?)?)?;
+    same(read.parameters, parameters(case, outer)?)
+}
+
+fn google_authenticator(case: &Case) -> Option<()> {
+    let read = match google_authenticator::parse(case.text("file")?) {
+        Ok(read) => read,
+        Err(error) => return tells(error, case.text("error")?),
+    };
+    same(&*read.secret.to_base32(), case.text("expected.secret")?)?;
+    same(read.parameters, parameters(case, "expected")?)?;
+    same(read.drift, case.number("drift")?)?;
+    same(read.scratch_codes, case.number("scratch_codes")?)?;
+    same(read.last_accepted, case.number("last_accepted").map(StepNumber))
+}
+
+fn migration(case: &Case) -> Option<()> {
+    let payload = match Payload::parse(case.text("uri")?) {
+        Ok(payload) => payload,
+        Err(error) => return migration_refusal(case, error),
+    };
+    let batch = Batch {
+        size: case.number("batch.size")?,
+        index: case.number("batch.index")?,
+        id: case.number("batch.id")?,
+    };
+    same(payload.batch(), batch)?;
+    let mut all_are_read = true;
+    for (at, entry) in payload.entries().enumerate() {
+        let outer = below("entries", &printed(at)?)?;
+        match entry {
+            Ok(entry) => account(case, &outer, &entry)?,
+            Err(refusal) => {
+                all_are_read = false;
+                tells(refusal, case.text(&below(&*outer, "error")?)?)?;
+            }
+        }
+    }
+    let count = payload.entries().count();
+    same(case.has(&below("entries", &printed(count)?)?), false)?;
+    if all_are_read {
+        return migration_again(case, &payload, count);
+    }
+    Some(())
+}
+
+/// Whether accounts that were all read are the same once they were written.
+fn migration_again(case: &Case, payload: &Payload, count: usize) -> Option<()> {
+    let nth = |at| payload.entries().nth(at)?.ok();
+    nth(0)?;
+    let all: [_; ENTRIES_PER_PART] = from_fn(|at| nth(at % count).expect("each was read before"));
+    let mut parts = migration::emit(all.get(..count)?, payload.batch().id).ok()?;
+    let part = printed(parts.next()?)?;
+    same(parts.next().is_none(), true)?;
+    if let Some(canonical) = case.text("canonical") {
+        same(&*part, canonical)?;
+    }
+    let again = Payload::parse(&part).ok()?;
+    same(again.entries().count(), count)?;
+    for (at, entry) in again.entries().enumerate() {
+        account(case, &below("entries", &printed(at)?)?, &entry.ok()?)?;
+    }
+    Some(())
+}
+
+fn migration_refusal(case: &Case, error: MigrationError) -> Option<()> {
+    let fault = match error {
+        MigrationError::TooLong => "too_long",
+        MigrationError::Scheme => "scheme",
+        MigrationError::NoData => "no_data",
+        MigrationError::Twice => "twice",
+        MigrationError::Base64(_) => "base64",
+        MigrationError::Broken => "broken",
+        MigrationError::Version(_) => "version",
+        MigrationError::Batch => "batch",
+        _ => return None,
+    };
+    same(fault, case.text("error")?)
+}
+
 fn otpauth(case: &Case) -> Option<()> {
     let read = match otpauth::parse(case.text("uri")?) {
         Ok(read) => read,
         Err(error) => return otpauth_refusal(case, error),
     };
-    same(&*read.issuer, case.text("expected.issuer")?)?;
-    same(&*read.account, case.text("expected.account")?)?;
-    same(&*read.secret.to_base32(), case.text("expected.secret")?)?;
-    let (algorithm, digits) = (
-        case.algorithm("expected.algorithm")?,
-        case.digits("expected.digits")?,
-    );
-    let expected = match case.text("expected.kind")? {
-        "hotp" => Parameters::Hotp(
-            Hotp { algorithm, digits },
-            Counter(case.number("expected.counter")?),
-        ),
-        _ => Parameters::Totp(Totp {
-            algorithm,
-            digits,
-            time_step: TimeStep::new(case.number("expected.period")?)?,
-            t0: UnixSeconds(0),
-        }),
-    };
-    same(read.parameters, expected)?;
+    account(case, "expected", &read)?;
     prints(read.uri(), case.text("canonical")?)
 }
 

@@ -296,6 +296,8 @@ pub enum NoticeKind {
     FactorAdded,
     /// A second factor was removed.
     FactorRemoved,
+    /// A second factor was found again by two consecutive codes.
+    FactorResynchronised,
     /// A backup code was used, and replaced.
     BackupCodeUsed,
     /// All backup codes were replaced.
@@ -318,6 +320,7 @@ impl NoticeKind {
         match self {
             NoticeKind::FactorAdded => "A second factor was added to your account.",
             NoticeKind::FactorRemoved => "A second factor was removed from your account.",
+            NoticeKind::FactorResynchronised => "A second factor was resynchronised by two of its codes.",
             NoticeKind::BackupCodeUsed => {
                 "A backup code was used to sign in, and a new one was issued in its place."
             }

@@ -1,7 +1,8 @@
 //! Resynchronisation: a token that was pressed too often, or whose clock went astray, is found again by two
-//! consecutive codes (RFC 4226 §7.4 and E.4, RFC 6238 §6).
+//! consecutive codes (RFC 4226 §7.4, RFC 6238 §6).
 //!
-//! Knows: that whoever asks is signed in, that a wrong pair is a guess like any other, and that both codes are used up.
+//! Knows: that whoever asks is signed in, that a wrong pair is a guess like any other, that both codes are used up, and
+//! that the owner is told.
 //! Must never know: how far the token was off; the credential keeps that.
 
 use alloc::string::String;
@@ -11,10 +12,10 @@ use countersign_core::limit::Room;
 use zeroize::Zeroizing;
 
 use super::enrol::{Asker, Denied};
-use super::{browser_text, note_charge, put, source};
+use super::{browser_text, note_charge, notify, put, source};
 use crate::credential::{CodeVerdict, Holder};
 use crate::event::{Act, Ending, Event, Reason};
-use crate::record::Key;
+use crate::record::{Key, NoticeKind};
 use crate::rule::{Change, Decision, Fault, Rule, World};
 use crate::snapshot::Snapshot;
 use crate::throttle::Gate;
@@ -73,6 +74,12 @@ impl Rule for Resynchronise {
             CodeVerdict::ClockNotSet => return deny(Denied::ClockNotSet),
             CodeVerdict::Accepted(_) => {
                 changes.push(Change::Audit(event(Ending::Success)));
+                notify(
+                    &mut account,
+                    NoticeKind::FactorResynchronised,
+                    world,
+                    &mut changes,
+                );
                 Ok(())
             }
             CodeVerdict::AlreadyUsed => {

@@ -174,7 +174,7 @@ pub trait Provider {
     ) -> Result<CodeVerdict, SealError>;
 
     /// Finds prover and verifier together again by two consecutive codes, none of which was ever accepted (RFC
-    /// 4226 §7.4 and E.4, RFC 6238 §6); both are used up by that. For whoever is signed in alone.
+    /// 4226 §7.4, RFC 6238 §6); both are used up by that. For whoever is signed in alone.
     ///
     /// # Errors
     /// [`SealError`] when its secret can't be opened.

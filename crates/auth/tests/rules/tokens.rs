@@ -194,6 +194,21 @@ fn token_pressed_too_often_is_found_by_two_consecutive_codes_and_both_are_used_u
 }
 
 #[test]
+fn owner_is_told_of_a_resynchronisation_and_of_no_refused_one() {
+    let (mut installation, bob, imported) = with(vec![hotp(0, 0)]);
+    let session = session(&mut installation, &bob, &imported.backup_codes[0].clone());
+    for (first, second, is_found, told) in [(1, 1, false, 0), (20, 21, true, 1), (20, 21, false, 1)] {
+        let answer = resynchronise(&mut installation, &session, &shown(0, first), &shown(0, second));
+        assert_eq!(answer.is_ok(), is_found, "{first} and {second}");
+        let kinds = installation.notices(&bob);
+        let of_it = kinds
+            .iter()
+            .filter(|kind| **kind == NoticeKind::FactorResynchronised);
+        assert_eq!(of_it.count(), told, "after {first} and {second}");
+    }
+}
+
+#[test]
 fn pairs_are_throttled_as_guesses_and_a_stranger_s_session_finds_nothing() {
     let (mut installation, bob, imported) = with(vec![hotp(0, 0)]);
     let mine = session(&mut installation, &bob, &imported.backup_codes[0].clone());

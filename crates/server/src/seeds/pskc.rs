@@ -188,8 +188,9 @@ fn seed(
         let counter = u64::try_from(counter).map_err(|_| PskcError::Invalid("Counter"))?;
         Parameters::Hotp(Hotp { algorithm, digits }, Counter(counter))
     } else {
-        if let Some(begin) = number("Time")?.filter(|begin| *begin != 0) {
-            return Err(PskcError::Unsupported("the beginning of time", begin.to_string()));
+        // Intervals passed since a start that each algorithm has its own of (RFC 6030 §4.1): here a clock says that.
+        if let Some(passed) = number("Time")?.filter(|passed| *passed != 0) {
+            return Err(PskcError::Unsupported("the element Time", passed.to_string()));
         }
         let seconds = number("TimeInterval")?.unwrap_or(30);
         let step = u32::try_from(seconds).ok().and_then(TimeStep::new);
@@ -233,7 +234,10 @@ fn format(parameters: Option<Node<'_, '_>>) -> Result<(Algorithm, Digits), PskcE
     if encoding != "DECIMAL" {
         return Err(PskcError::Unsupported("the encoding", shown(encoding)));
     }
-    if !matches!(response.attribute("CheckDigits"), None | Some("false" | "0")) {
+    // RFC 6030 §4.3.4 spells it one way, and the schema of §11 the other.
+    let check_digits = ["CheckDigit", "CheckDigits"].map(|name| response.attribute(name));
+    let is_without = |value: &Option<&str>| matches!(value, None | Some("false" | "0"));
+    if !check_digits.iter().all(is_without) {
         return Err(PskcError::Unsupported("a check digit", "true".to_owned()));
     }
     let length = response.attribute("Length").ok_or(PskcError::Missing("Length"))?;
@@ -269,7 +273,8 @@ fn honour(policy: Node<'_, '_>, now: UnixSeconds) -> Result<(), PskcError> {
     Ok(())
 }
 
-/// A number of the key's data, plain or encrypted as bytes in network order (RFC 6030 §4.2).
+/// A number of the key's data (RFC 6030 §4.1): plain, or encrypted as bytes, whose order no section lays down; they are
+/// read in network order.
 fn number(data: Node<'_, '_>, name: &'static str, locks: &Locks) -> Result<Option<i64>, PskcError> {
     let Some(node) = child(data, name)? else {
         return Ok(None);
