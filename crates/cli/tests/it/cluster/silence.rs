@@ -33,6 +33,11 @@ fn a_node_that_does_not_hear_its_postgresql_refuses_and_recovers_by_itself() {
                 "node {node} still says that it can serve"
             );
         }
+        let said = client.get(node, "/readyz", None);
+        assert!(
+            matches!(&said, Answer::Said(503, body) if body["code"] == "store"),
+            "node {node}: {said:?}"
+        );
         let asked = Instant::now();
         let refused = client.use_session(node, &session);
         assert!(
