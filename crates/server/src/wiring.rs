@@ -87,8 +87,8 @@ impl fmt::Display for OpenError {
             OpenError::Ring(error) => error.fmt(f),
             OpenError::OtherRing(path, id) => write!(
                 f,
-                "the key ring at {} is not the one this database was written with; restore the ring that belongs to it, \
-                 which has the key {id}",
+                "the key ring at {} is not the one this database was written with; restore the ring that belongs to \
+                 it, which has the key {id}",
                 path.display()
             ),
             OpenError::OlderRing(path, id) => write!(

@@ -81,9 +81,9 @@ pub fn is_unfinished(store: &dyn Store) -> Result<bool, StoreError> {
 const UNFINISHED: &str = "unfinished";
 const FINISHED: &str = "finished";
 
-/// Copies one store into another, sees that nothing is missing and nothing differs, and says how much there is. The copy
-/// is not served before it is [finished](finish).
-/// `step` is told how many rows of how many are done. Nobody may write to either meanwhile.
+/// Copies one store into another, sees that nothing is missing and nothing differs, and says how much there is. `step`
+/// is told how many rows of how many are done. Nobody may write to either meanwhile, and the copy is not served before
+/// it is [finished](finish).
 ///
 /// # Errors
 /// [`Trouble`]; what was copied so far stays.
