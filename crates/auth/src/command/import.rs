@@ -106,6 +106,12 @@ pub enum NotImported {
         /// How weak it is.
         strength: SecretStrength,
     },
+    /// The secret is longer than its hash function's block: HMAC would hash it, and that hash, taken for a secret, would
+    /// be the same key.
+    LongSecret {
+        /// Which one.
+        at: usize,
+    },
     /// The time step lies outside [`TIME_STEP_S`].
     TimeStep {
         /// Which one.
@@ -170,6 +176,13 @@ impl Import {
             if strength < SecretStrength::Weak {
                 return Some(NotImported::Secret { at, strength });
             }
+            let algorithm = match &seed.parameters {
+                Parameters::Totp(totp) => totp.algorithm,
+                Parameters::Hotp(hotp, _) => hotp.algorithm,
+            };
+            if seed.secret.expose().len() > algorithm.block_bytes() {
+                return Some(NotImported::LongSecret { at });
+            }
             match &seed.parameters {
                 Parameters::Totp(totp) if !TIME_STEP_S.contains(&totp.time_step.seconds()) => {
                     Some(NotImported::TimeStep { at })
@@ -192,7 +205,7 @@ impl Import {
             };
             known.extend(factor.credential.open(holder, world)?);
         }
-        let is_same = |a: &SharedSecret, b: &SharedSecret| bool::from(a.expose().ct_eq(b.expose()));
+        let is_same = |a: &SharedSecret, b: &SharedSecret| bool::from(a.canonical().ct_eq(b.canonical()));
         let judge = |(at, seed): (usize, &Seed)| {
             let before = self.seeds[..at].iter().map(|seed| &seed.secret);
             if known

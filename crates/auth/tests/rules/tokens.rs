@@ -10,9 +10,9 @@ use countersign_auth::credential::Credential;
 use countersign_auth::event::{Act, Reason};
 use countersign_auth::name::Name;
 use countersign_auth::policy::Acceptance;
-use countersign_auth::record::NoticeKind;
+use countersign_auth::record::{Key, NoticeKind};
 use countersign_core::otp::otpauth::Parameters;
-use countersign_core::otp::{Counter, Hotp, SecretStrength, SharedSecret, Totp};
+use countersign_core::otp::{Algorithm, Counter, Hotp, SecretStrength, SharedSecret, Totp};
 use countersign_core::time::{StepNumber, TimeStep};
 use zeroize::Zeroizing;
 
@@ -311,7 +311,7 @@ fn used_step_is_never_accepted_again_whatever_was_learned_since() {
         }
         installation
             .records
-            .retain(|key, _| !matches!(key, countersign_auth::record::Key::Bucket(_)));
+            .retain(|key, _| !matches!(key, Key::Bucket(_)));
     }
 }
 
@@ -499,4 +499,51 @@ fn imported_secrets_are_not_printed_for_debugging() {
     };
     assert!(!text.contains(person.backup_codes[0].as_str()));
     assert!(!text.contains(&*person.secret.to_base32()));
+}
+
+#[test]
+fn secret_that_zero_bytes_alone_tell_apart_is_the_same() {
+    let padded = |zeroes: usize| {
+        let bytes = [secret(0).expose(), &vec![0; zeroes]].concat();
+        Seed {
+            secret: SharedSecret::from_bytes(&bytes).expect("a secret"),
+            ..hotp(0, 0)
+        }
+    };
+    let (mut installation, _, first) = with(vec![padded(1), padded(0), padded(7)]);
+    assert_eq!(first.taken, [Taken::Added, Taken::Exists, Taken::Exists]);
+    for zeroes in [0, 1, 30] {
+        let again = granted(installation.submit(&import("bob", vec![padded(zeroes)])));
+        assert_eq!(again.taken, [Taken::Exists], "{zeroes}");
+    }
+}
+
+#[test]
+fn secret_that_hmac_would_hash_first_is_refused() {
+    for (algorithm, len, is_taken) in [
+        (Algorithm::Sha1, 64, true),
+        (Algorithm::Sha1, 65, false),
+        (Algorithm::Sha256, 65, false),
+        (Algorithm::Sha512, 128, true),
+    ] {
+        let bytes: Vec<u8> = (1..=len).collect();
+        let long = Seed {
+            secret: SharedSecret::from_bytes(&bytes).expect("a secret"),
+            ..seed(
+                0,
+                Parameters::Totp(Totp {
+                    algorithm,
+                    ..Totp::default()
+                }),
+            )
+        };
+        let mut installation = Installation::new();
+        installation.newcomer("bob");
+        let answer = installation.submit(&import("bob", vec![long]));
+        assert_eq!(
+            answer.is_ok(),
+            is_taken,
+            "{algorithm} with {len} bytes: {answer:?}"
+        );
+    }
 }

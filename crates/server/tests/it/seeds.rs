@@ -197,6 +197,19 @@ fn secret_of_two_accounts_is_refused_to_both() {
 }
 
 #[test]
+fn secret_that_zero_bytes_alone_tell_apart_is_refused_to_both() {
+    // The second secret is the first one with zero bytes at its end.
+    let padded = URI
+        .replace("alice", "mallory")
+        .replace("GEZDGNBVGY3TQOJR", "GEZDGNBVGY3TQOJRAAAAAAAA");
+    let sorted = by_account(
+        contents(&format!("{URI}\n{padded}\n")).expect("known"),
+        &Owners::AsNamed,
+    );
+    assert_eq!((sorted.accounts.len(), sorted.refused.len()), (0, 2));
+}
+
+#[test]
 fn token_without_an_owner_is_left_alone() {
     let listed = owners("987654321, alice\n\n42;bob\n").expect("the list is right");
     let file = std::fs::read_to_string(workspace_root().join("fuzz/corpus/pskc/figure5")).expect("a file");

@@ -150,6 +150,10 @@ fn told(why: NotImported, name: &str, seeds: &[Seed]) -> String {
         NotImported::Secret { at, .. } => {
             format!("{}: its secret has less than 80 bits; enrol it anew", label(at))
         }
+        NotImported::LongSecret { at } => format!(
+            "{}: its secret is longer than the block of its hash function (64 bytes, with SHA512 128); enrol it anew",
+            label(at)
+        ),
         NotImported::TimeStep { at } => {
             format!("{}: its time step is not 15 to 120 s; enrol it anew", label(at))
         }
