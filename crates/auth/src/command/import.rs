@@ -118,8 +118,8 @@ pub enum NotImported {
         /// How weak it is.
         strength: SecretStrength,
     },
-    /// The secret is longer than its hash function's block: HMAC would hash it, and that hash, taken for a secret, would
-    /// be the same key.
+    /// The secret is longer than its hash function's block: HMAC would hash it, and that hash, taken for a secret,
+    /// would be the same key.
     LongSecret {
         /// Which one.
         at: usize,

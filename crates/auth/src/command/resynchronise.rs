@@ -1,8 +1,8 @@
 //! Resynchronisation: a token that was pressed too often, or whose clock went astray, is found again by two
 //! consecutive codes (RFC 4226 §7.4 and E.4, RFC 6238 §6).
 //!
-//! Knows: that whoever asks is signed in, that a wrong or used pair is a guess like any other, and that both codes are used up.
-//! Must never know: how far the token was off; the credential keeps that.
+//! Knows: that whoever asks is signed in, that a wrong or used pair is a guess like any other, and that both codes are
+//! used up. Must never know: how far the token was off; the credential keeps that.
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -166,7 +166,8 @@ fn told(why: NotImported, name: &str, seeds: &[Seed]) -> String {
             label(at)
         ),
         NotImported::LastAccepted { at } => format!(
-            "{}: a time step more than an hour ahead is said to be used (DISALLOW_REUSE); take it out, or enrol it anew",
+            "{}: a time step more than an hour ahead is said to be used (DISALLOW_REUSE); take it out, or enrol \
+             it anew",
             label(at)
         ),
     }
