@@ -8,6 +8,7 @@ use core::net::IpAddr;
 
 use countersign_core::limit::Budget;
 use countersign_core::otp::{AcceptanceWindow, Totp};
+use countersign_core::time::TimeStep;
 use ipnet::IpNet;
 
 /// Everything a rule may be told by the operator.
@@ -39,9 +40,9 @@ pub struct Policy {
     /// Time steps of clock drift that an enrolment, and where it is wished an acceptance, may learn each way (RFC 6238
     /// §6).
     pub enrolment_drift_steps: u8,
-    /// Time steps each way of now among which two consecutive codes are looked for (RFC 6238 §6). A code of the
-    /// future that was used up keeps the time until then from being used, so this bounds that as well.
-    pub resynchronisation_steps: u16,
+    /// Seconds each way of now within which two consecutive codes are looked for (RFC 6238 §6). A code of the future
+    /// that was used up keeps the time until then from being used, so this bounds that as well.
+    pub resynchronisation_s: u16,
     /// Counters beyond the next expected one among which two consecutive codes are looked for (RFC 4226 §7.4).
     pub resynchronisation_counters: u16,
     /// Lifetime of a set-up, invitation or recovery ticket in seconds.
@@ -58,7 +59,8 @@ pub enum Acceptance {
     /// The whole window, and drift is learned at every acceptance as well.
     Learned,
     /// The step of the learned drift alone, so that a code lives no longer than its step; where the prover's clock
-    /// was found to be off, also the neighbouring step towards now. A lone code teaches nothing.
+    /// was found to be off, also the neighbouring step towards now. A sign-in teaches nothing, and a code that confirms
+    /// an enrolment nothing when it is one step off: as much lies between any two clocks.
     Strict,
 }
 
@@ -111,6 +113,8 @@ pub const SESSIONS_MAX: usize = 64;
 pub const BROWSERS_MAX: usize = 16;
 /// Largest number of second factors of one account.
 pub const FACTORS_MAX: usize = 16;
+/// Most secrets that an account remembers after they left it; the oldest is forgotten.
+pub const REMOVED_MAX: usize = 32;
 /// Number of backup codes made at once.
 pub const BACKUP_CODES: usize = 10;
 /// Longest label of a factor or session, in characters.
@@ -133,7 +137,7 @@ impl Default for Policy {
             session_idle_s: 1800,
             enrolment_s: 900,
             enrolment_drift_steps: 10,
-            resynchronisation_steps: 120,
+            resynchronisation_s: 3600,
             resynchronisation_counters: 1000,
             ticket_s: 900,
             browser_s: 180 * 86_400,
@@ -161,6 +165,12 @@ impl Default for Budgets {
 }
 
 impl Policy {
+    /// The time steps of some length each way of now among which two consecutive codes are looked for.
+    pub fn resynchronisation_steps(&self, time_step: TimeStep) -> u16 {
+        let steps = u32::from(self.resynchronisation_s) / time_step.seconds();
+        u16::try_from(steps).unwrap_or(u16::MAX)
+    }
+
     /// The shortest password in characters: 8 beside a second factor, 15 alone (NIST SP 800-63B-4 §3.1.1.2).
     pub fn password_chars_min(&self) -> usize {
         if self.second_factor_required { 8 } else { 15 }

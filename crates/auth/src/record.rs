@@ -13,6 +13,7 @@ use countersign_core::time::UnixSeconds;
 use serde::{Deserialize, Serialize};
 
 use crate::credential::Factor;
+use crate::credential::removed::Removed;
 use crate::id::Digest;
 use crate::name::Name;
 use crate::session::Level;
@@ -95,6 +96,9 @@ pub struct Account {
     /// Second factors, pending and active.
     #[serde(default)]
     pub factors: Vec<Factor>,
+    /// Secrets that left the account, the one that left first in front.
+    #[serde(default)]
+    pub removed: Vec<Removed>,
     /// Open sessions, oldest first.
     #[serde(default)]
     pub sessions: Vec<Open>,
@@ -131,6 +135,7 @@ impl Account {
             groups: Vec::new(),
             password: None,
             factors: Vec::new(),
+            removed: Vec::new(),
             sessions: Vec::new(),
             challenges: Vec::new(),
             browsers: Vec::new(),

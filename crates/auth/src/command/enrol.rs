@@ -16,12 +16,13 @@ use super::{
     note_charge, notify, open_session, prove, put, settle, source,
 };
 use crate::credential::backup::BackupCodes;
+use crate::credential::removed;
 use crate::credential::totp::{SECRET_BYTES, TotpCredential, TotpVerdict};
 use crate::credential::{self, Credential, Factor, FactorState, Holder};
 use crate::event::{Act, Ending, Event, Origin, Reason};
 use crate::id::Digest;
 use crate::name::Name;
-use crate::policy::{FACTORS_MAX, LABEL_CHARS_MAX};
+use crate::policy::{Acceptance, FACTORS_MAX, LABEL_CHARS_MAX};
 use crate::record::{Account, Key, NoticeKind};
 use crate::rule::{Change, Decision, Fault, Rule, World};
 use crate::session::Level;
@@ -402,7 +403,9 @@ fn confirm(account: &mut Account, code: &str, world: &mut World<'_>) -> Result<O
         world,
     )?;
     if let TotpVerdict::Accepted { drift } = verdict {
-        totp.drift = drift;
+        // A code may come a step late however right the clock is; a drift learned of that would make two steps of one.
+        let is_chance = world.policy.acceptance == Acceptance::Strict && drift.unsigned_abs() == 1;
+        totp.drift = if is_chance { 0 } else { drift };
         for factor in account.factors.iter_mut().filter(|factor| factor.is_pending(now)) {
             factor.state = FactorState::Active(now);
         }
@@ -437,7 +440,7 @@ impl Rule for Remove {
                 (!exists).then_some(Denied::NoFactor)
             },
             |account, world, changes| {
-                account.factors.retain(|factor| factor.id != self.factor);
+                removed::part_with(account, |factor| factor.id == self.factor, world);
                 if !account.has_second_factor() {
                     account.factors.clear();
                 }

@@ -8,13 +8,14 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use countersign_core::otp::otpauth::Parameters;
-use countersign_core::otp::{SecretStrength, SharedSecret};
+use countersign_core::otp::{Counter, SecretStrength, SharedSecret};
 use countersign_core::time::StepNumber;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::{bounded, end_attempts, end_sessions, enrol, notify, put};
 use crate::credential::hotp::HotpCredential;
+use crate::credential::removed::{self, Removed};
 use crate::credential::totp::TotpCredential;
 use crate::credential::{self, Credential, Factor, FactorState, Holder};
 use crate::event::{Act, Ending, Event, Origin, Reason};
@@ -52,6 +53,8 @@ pub struct Import {
     pub add: bool,
     /// The authenticators.
     pub seeds: Vec<Seed>,
+    /// Whether secrets that left the account come back; their codes that were used stay used.
+    pub again: bool,
     /// Whether only to say what would happen.
     pub dry_run: bool,
     /// Who asks.
@@ -67,6 +70,15 @@ pub enum Taken {
     AddedWeak,
     /// A factor of the account has this secret already; nothing was changed.
     Exists,
+    /// The secret was removed from the account; it stays so, unless it is asked for again.
+    Removed,
+}
+
+impl Taken {
+    /// Whether it is a factor from now on.
+    fn is_added(self) -> bool {
+        matches!(self, Taken::Added | Taken::AddedWeak)
+    }
 }
 
 /// What an account took over.
@@ -106,6 +118,12 @@ pub enum NotImported {
         /// How weak it is.
         strength: SecretStrength,
     },
+    /// The secret is longer than its hash function's block: HMAC would hash it, and that hash, taken for a secret,
+    /// would be the same key.
+    LongSecret {
+        /// Which one.
+        at: usize,
+    },
     /// The time step lies outside [`TIME_STEP_S`].
     TimeStep {
         /// Which one.
@@ -113,6 +131,12 @@ pub enum NotImported {
     },
     /// Its clock is further off than two codes could tell.
     Drift {
+        /// Which one.
+        at: usize,
+    },
+    /// The highest time step that is said to be accepted is further ahead than any that could be: no code of it would
+    /// work until then.
+    LastAccepted {
         /// Which one.
         at: usize,
     },
@@ -139,7 +163,7 @@ impl Rule for Import {
         // What is pending was begun by whoever knew the password alone; the operator vouches for nothing of it.
         account.factors.retain(Factor::is_active);
         let taken = self.taken(&account, world)?;
-        let fresh = taken.iter().filter(|taken| **taken != Taken::Exists).count();
+        let fresh = taken.iter().filter(|taken| taken.is_added()).count();
         let with_backup_codes = fresh > 0 && !account.factors.iter().any(Factor::is_backup);
         if fresh > 0 && account.factors.len() + fresh + usize::from(with_backup_codes) > FACTORS_MAX {
             return refuse(NotImported::TooMany);
@@ -164,18 +188,31 @@ impl Rule for Import {
 impl Import {
     /// What can be said without looking at the account.
     fn obstacle(&self, world: &World<'_>) -> Option<NotImported> {
-        let drift_max = u32::from(world.policy.resynchronisation_steps);
         self.seeds.iter().enumerate().find_map(|(at, seed)| {
             let strength = seed.secret.strength();
             if strength < SecretStrength::Weak {
                 return Some(NotImported::Secret { at, strength });
             }
+            let algorithm = match &seed.parameters {
+                Parameters::Totp(totp) => totp.algorithm,
+                Parameters::Hotp(hotp, _) => hotp.algorithm,
+            };
+            if seed.secret.expose().len() > algorithm.block_bytes() {
+                return Some(NotImported::LongSecret { at });
+            }
             match &seed.parameters {
                 Parameters::Totp(totp) if !TIME_STEP_S.contains(&totp.time_step.seconds()) => {
                     Some(NotImported::TimeStep { at })
                 }
-                Parameters::Totp(_) if seed.drift.unsigned_abs() > drift_max => {
-                    Some(NotImported::Drift { at })
+                Parameters::Totp(totp) => {
+                    let reach = world.policy.resynchronisation_steps(totp.time_step);
+                    let latest = totp.step_at(world.now).0.saturating_add(reach.into());
+                    if seed.drift.unsigned_abs() > reach.into() {
+                        Some(NotImported::Drift { at })
+                    } else {
+                        let is_beyond = seed.last_accepted.is_some_and(|step| step.0 > latest);
+                        is_beyond.then_some(NotImported::LastAccepted { at })
+                    }
                 }
                 _ => None,
             }
@@ -192,7 +229,7 @@ impl Import {
             };
             known.extend(factor.credential.open(holder, world)?);
         }
-        let is_same = |a: &SharedSecret, b: &SharedSecret| bool::from(a.expose().ct_eq(b.expose()));
+        let is_same = |a: &SharedSecret, b: &SharedSecret| bool::from(a.canonical().ct_eq(b.canonical()));
         let judge = |(at, seed): (usize, &Seed)| {
             let before = self.seeds[..at].iter().map(|seed| &seed.secret);
             if known
@@ -201,6 +238,8 @@ impl Import {
                 .any(|secret| is_same(secret, &seed.secret))
             {
                 Taken::Exists
+            } else if !self.again && removed::find(account, &seed.secret, world).is_some() {
+                Taken::Removed
             } else if seed.secret.strength() < SecretStrength::Acceptable {
                 Taken::AddedWeak
             } else {
@@ -228,10 +267,11 @@ impl Import {
             outcome.backup_codes = texts;
         }
         for (seed, taken) in self.seeds.iter().zip(&outcome.taken) {
-            if *taken == Taken::Exists {
+            if !taken.is_added() {
                 continue;
             }
-            let factor = self.factor(seed, state, world);
+            let before = removed::find(&account, &seed.secret, world).cloned();
+            let factor = self.factor(seed, before.as_ref(), state, world);
             changes.push(Change::Audit(event(Act::FactorImport).on(factor.id.clone())));
             account.factors.push(factor);
         }
@@ -240,7 +280,14 @@ impl Import {
         changes
     }
 
-    fn factor(&self, seed: &Seed, state: FactorState, world: &mut World<'_>) -> Factor {
+    /// What was used of the secret when it was `before` in the account stays used.
+    fn factor(
+        &self,
+        seed: &Seed,
+        before: Option<&Removed>,
+        state: FactorState,
+        world: &mut World<'_>,
+    ) -> Factor {
         let id = credential::draw_factor_id(world.entropy);
         let holder = Holder {
             account: &self.name,
@@ -249,10 +296,11 @@ impl Import {
         let credential = match seed.parameters {
             Parameters::Totp(totp) => Credential::Totp(TotpCredential {
                 drift: seed.drift,
-                last_accepted: seed.last_accepted,
+                last_accepted: seed.last_accepted.max(before.and_then(Removed::last_accepted)),
                 ..TotpCredential::seal(&seed.secret, totp, holder, world)
             }),
             Parameters::Hotp(hotp, next) => {
+                let next = next.max(Counter(before.map_or(0, Removed::next)));
                 Credential::Hotp(HotpCredential::seal(&seed.secret, hotp, next, holder, world))
             }
         };

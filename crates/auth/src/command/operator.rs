@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use zeroize::Zeroizing;
 
 use super::{end_attempts, end_sessions, end_tickets, enrol, found, notify, put, settle, ticket};
-use crate::credential::{Factor, FactorState};
+use crate::credential::{Factor, FactorState, removed};
 use crate::event::{Act, Ending, Event, Origin, Reason};
 use crate::id::Token;
 use crate::name::Name;
@@ -220,7 +220,7 @@ impl Rule for Manage {
                 Act::AccountEnable
             }
             Action::Reset => {
-                account.factors.clear();
+                removed::part_with(&mut account, |_| true, world);
                 account.password = None;
                 end_sessions(&mut account, None, Reason::ByOperator, &self.origin, &mut changes);
                 end_attempts(&mut account, &mut changes);

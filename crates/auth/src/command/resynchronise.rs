@@ -1,9 +1,8 @@
 //! Resynchronisation: a token that was pressed too often, or whose clock went astray, is found again by two
 //! consecutive codes (RFC 4226 §7.4, RFC 6238 §6).
 //!
-//! Knows: that whoever asks is signed in, that a wrong pair is a guess like any other, that both codes are used up, and
-//! that the owner is told.
-//! Must never know: how far the token was off; the credential keeps that.
+//! Knows: that whoever asks is signed in, that a wrong or used pair is a guess like any other, that both codes are used
+//! up, and that the owner is told. Must never know: how far the token was off; the credential keeps that.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -44,7 +43,7 @@ impl Rule for Resynchronise {
         let Some(mut account) = asker.account(seen) else {
             return deny(Denied::NoSession);
         };
-        let name = account.name.clone();
+        let (name, before) = (account.name.clone(), account.clone());
         let wanted = account
             .factors
             .iter_mut()
@@ -82,19 +81,21 @@ impl Rule for Resynchronise {
                 );
                 Ok(())
             }
-            CodeVerdict::AlreadyUsed => {
-                let event = event(Ending::Refused).because(Reason::CodeAlreadyUsed);
-                changes.push(Change::Audit(event));
-                Err(Denied::Refused)
-            }
-            CodeVerdict::Wrong => {
+            // Looking for a pair costs the same whichever is found, so neither is free.
+            CodeVerdict::AlreadyUsed | CodeVerdict::Wrong => {
+                let reason = match verdict {
+                    CodeVerdict::AlreadyUsed => Reason::CodeAlreadyUsed,
+                    _ => Reason::WrongCode,
+                };
                 let charged = gate.charge(class, world);
-                changes.push(Change::Audit(event(Ending::Refused).because(Reason::WrongCode)));
+                changes.push(Change::Audit(event(Ending::Refused).because(reason)));
                 note_charge(charged, &mut account, &asker.origin, world, &mut changes);
                 Err(Denied::Refused)
             }
         };
-        changes.push(put(account));
+        if account != before {
+            changes.push(put(account));
+        }
         changes.extend(gate.changes());
         Ok(Decision { outcome, changes })
     }

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 pub mod backup;
 pub mod hotp;
 pub mod password;
+pub mod removed;
 pub mod totp;
 
 use crate::name::Name;

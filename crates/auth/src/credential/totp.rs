@@ -192,7 +192,7 @@ impl Provider for TotpCredential {
             return Ok(CodeVerdict::Malformed);
         };
         let secret = self.open(holder, world)?;
-        let steps = world.policy.resynchronisation_steps;
+        let steps = world.policy.resynchronisation_steps(self.time_step);
         let found = self
             .parameters()
             .resynchronise(&secret, (&first, &second), world.now, steps);

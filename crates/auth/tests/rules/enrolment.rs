@@ -4,8 +4,10 @@ use countersign_auth::command::SignedIn;
 use countersign_auth::command::code::Verified;
 use countersign_auth::command::enrol::{Confirm, Denied, Enrolment, Remove, ReplaceBackupCodes};
 use countersign_auth::command::operator::Vouch;
+use countersign_auth::credential::Credential;
 use countersign_auth::event::{Act, Reason};
 use countersign_auth::name::Name;
+use countersign_auth::policy::Acceptance;
 use countersign_auth::record::{Key, NoticeKind, Record};
 use countersign_auth::session::Level;
 use countersign_core::otp::{Digits, Totp};
@@ -158,6 +160,32 @@ fn drift_is_learned_at_enrolment_up_to_ten_time_steps_and_kept_at_sign_in() {
         let (mut installation, _, session, enrolment) = pending();
         let refused = confirm(&mut installation, &session, &enrolment, beyond);
         assert_eq!(refused.err(), Some(Denied::Refused), "{beyond}");
+    }
+}
+
+#[test]
+fn strict_enrolment_learns_nothing_of_a_code_that_is_one_step_off() {
+    for (off, learned) in [(-3, -3), (-2, -2), (-1, 0), (0, 0), (1, 0), (2, 2)] {
+        for (at, is_right) in [(-2, false), (-1, learned != 0), (0, true), (1, false), (2, false)] {
+            let (mut installation, bob, session, enrolment) = pending();
+            installation.policy.acceptance = Acceptance::Strict;
+            confirm(&mut installation, &session, &enrolment, off).expect("within the wide window");
+            let mut factors = installation.account(&bob).factors.iter();
+            let drift = factors.find_map(|factor| match &factor.credential {
+                Credential::Totp(totp) => Some(totp.drift),
+                _ => None,
+            });
+            assert_eq!(drift, Some(learned), "{off}");
+            let bob = person(bob, enrolment);
+            installation.pass(600);
+            // The neighbour towards now is the later step where a clock is slow.
+            let from_now = if learned < 0 { -at } else { at };
+            let code = bob.code(installation.now, i64::from(learned) + from_now);
+            let challenge = installation.challenge(&bob.name, &origin(HOME));
+            let verified = installation.verify(&challenge, &code, &origin(HOME));
+            let is_in = matches!(verified, Verified::SignedIn(_));
+            assert_eq!(is_in, is_right, "{off}, {at}");
+        }
     }
 }
 

@@ -3,17 +3,19 @@
 
 use countersign_auth::command::SignedIn;
 use countersign_auth::command::code::Verified;
-use countersign_auth::command::enrol::Denied;
+use countersign_auth::command::enrol::{Denied, Remove};
 use countersign_auth::command::import::{Import, Imported, NotImported, Seed, Taken};
+use countersign_auth::command::operator::{Action, Manage};
 use countersign_auth::command::resynchronise::Resynchronise;
 use countersign_auth::credential::Credential;
 use countersign_auth::event::{Act, Reason};
 use countersign_auth::name::Name;
 use countersign_auth::policy::Acceptance;
-use countersign_auth::record::NoticeKind;
+use countersign_auth::record::{Key, NoticeKind, Record};
+use countersign_auth::rule::Change;
 use countersign_core::otp::otpauth::Parameters;
-use countersign_core::otp::{Counter, Hotp, SecretStrength, SharedSecret, Totp};
-use countersign_core::time::{StepNumber, TimeStep};
+use countersign_core::otp::{Algorithm, Counter, Hotp, SecretStrength, SharedSecret, Totp};
+use countersign_core::time::{StepNumber, TimeStep, UnixSeconds};
 use zeroize::Zeroizing;
 
 use crate::world::{HOME, Installation, Person, asker, code, granted, name, origin, signed_in};
@@ -48,6 +50,7 @@ fn import(who: &str, seeds: Vec<Seed>) -> Import {
         name: name(who),
         add: false,
         seeds,
+        again: false,
         dry_run: false,
         origin: origin("operator"),
     }
@@ -326,7 +329,7 @@ fn used_step_is_never_accepted_again_whatever_was_learned_since() {
         }
         installation
             .records
-            .retain(|key, _| !matches!(key, countersign_auth::record::Key::Bucket(_)));
+            .retain(|key, _| !matches!(key, Key::Bucket(_)));
     }
 }
 
@@ -514,4 +517,275 @@ fn imported_secrets_are_not_printed_for_debugging() {
     };
     assert!(!text.contains(person.backup_codes[0].as_str()));
     assert!(!text.contains(&*person.secret.to_base32()));
+}
+
+#[test]
+fn secret_that_zero_bytes_alone_tell_apart_is_the_same() {
+    let padded = |zeroes: usize| {
+        let bytes = [secret(0).expose(), &vec![0; zeroes]].concat();
+        Seed {
+            secret: SharedSecret::from_bytes(&bytes).expect("a secret"),
+            ..hotp(0, 0)
+        }
+    };
+    let (mut installation, _, first) = with(vec![padded(1), padded(0), padded(7)]);
+    assert_eq!(first.taken, [Taken::Added, Taken::Exists, Taken::Exists]);
+    for zeroes in [0, 1, 30] {
+        let again = granted(installation.submit(&import("bob", vec![padded(zeroes)])));
+        assert_eq!(again.taken, [Taken::Exists], "{zeroes}");
+    }
+}
+
+#[test]
+fn secret_that_hmac_would_hash_first_is_refused() {
+    for (algorithm, len, is_taken) in [
+        (Algorithm::Sha1, 64, true),
+        (Algorithm::Sha1, 65, false),
+        (Algorithm::Sha256, 65, false),
+        (Algorithm::Sha512, 128, true),
+    ] {
+        let bytes: Vec<u8> = (1..=len).collect();
+        let long = Seed {
+            secret: SharedSecret::from_bytes(&bytes).expect("a secret"),
+            ..seed(
+                0,
+                Parameters::Totp(Totp {
+                    algorithm,
+                    ..Totp::default()
+                }),
+            )
+        };
+        let mut installation = Installation::new();
+        installation.newcomer("bob");
+        let answer = installation.submit(&import("bob", vec![long]));
+        assert_eq!(
+            answer.is_ok(),
+            is_taken,
+            "{algorithm} with {len} bytes: {answer:?}"
+        );
+    }
+}
+
+#[test]
+fn accepted_step_that_lies_beyond_all_that_can_be_accepted_is_refused() {
+    let mut installation = Installation::new();
+    installation.newcomer("bob");
+    let current = Totp::default().step_at(installation.now).0;
+    let with_last = |step| Seed {
+        last_accepted: Some(StepNumber(step)),
+        ..totp(0)
+    };
+    for beyond in [current + 121, u64::MAX] {
+        let answer = installation.submit(&import("bob", vec![with_last(beyond)]));
+        assert_eq!(answer.err(), Some(NotImported::LastAccepted { at: 0 }));
+    }
+    granted(installation.submit(&import("bob", vec![with_last(current + 120)])));
+}
+
+#[test]
+fn pair_that_was_used_is_charged_and_leaves_the_account_as_it_is() {
+    let (mut installation, bob, imported) = with(vec![totp(0)]);
+    let mine = session(&mut installation, &bob, &imported.backup_codes[0].clone());
+    let now = installation.now;
+    let pair = [3, 4].map(|steps| code(&secret(0), now, steps));
+    assert_eq!(
+        resynchronise(&mut installation, &mine, &pair[0], &pair[1]),
+        Ok(())
+    );
+    for _ in 0..5 {
+        let rule = Resynchronise {
+            asker: asker(&mine, ""),
+            factor: factor(&installation, &bob),
+            codes: (pair[0].clone().into(), pair[1].clone().into()),
+        };
+        let (decision, _) = installation.decide(&rule).expect("every secret opens");
+        let is_account = |change: &Change| matches!(change, Change::Put(Key::Account(_), _));
+        assert!(
+            !decision.changes.iter().any(is_account),
+            "nothing of it was written"
+        );
+        assert_eq!(installation.submit(&rule), Err(Denied::Refused));
+    }
+    let used = resynchronise(&mut installation, &mine, &pair[0], &pair[1]);
+    assert!(matches!(used, Err(Denied::Throttled { .. })), "{used:?}");
+    assert_eq!(
+        installation.audited(Act::FactorResynchronise, Some(Reason::CodeAlreadyUsed)),
+        5
+    );
+}
+
+#[test]
+fn wrong_pairs_of_a_time_based_token_are_throttled_too() {
+    let (mut installation, bob, imported) = with(vec![totp(0)]);
+    let mine = session(&mut installation, &bob, &imported.backup_codes[0].clone());
+    let now = installation.now;
+    let pair = |fill| [3, 4].map(|steps| code(&secret(fill), now, steps));
+    for _ in 0..5 {
+        let [first, second] = pair(1);
+        let wrong = resynchronise(&mut installation, &mine, &first, &second);
+        assert_eq!(wrong, Err(Denied::Refused));
+    }
+    let [first, second] = pair(0);
+    let right = resynchronise(&mut installation, &mine, &first, &second);
+    assert!(matches!(right, Err(Denied::Throttled { .. })), "{right:?}");
+}
+
+#[test]
+fn two_codes_reach_an_hour_whatever_the_time_step() {
+    for (seconds, reach) in [(15_u32, 240_i64), (60, 60), (120, 30)] {
+        for (off, is_found) in [
+            (reach, true),
+            (reach + 1, false),
+            (-reach, true),
+            (-reach - 1, false),
+        ] {
+            let totp = Totp {
+                time_step: TimeStep::new(seconds).expect("it is not 0"),
+                ..Totp::default()
+            };
+            let (mut installation, bob, imported) = with(vec![seed(0, Parameters::Totp(totp))]);
+            let mine = session(&mut installation, &bob, &imported.backup_codes[0].clone());
+            let current = totp.step_at(installation.now).0;
+            let shown = [off, off + 1].map(|off| {
+                let step = current.checked_add_signed(off).expect("a step");
+                let at = UnixSeconds(step * u64::from(seconds));
+                totp.generate(&secret(0), at).to_string()
+            });
+            let answer = resynchronise(&mut installation, &mine, &shown[0], &shown[1]);
+            assert_eq!(answer.is_ok(), is_found, "{off} steps of {seconds} s");
+        }
+    }
+}
+
+/// How a token leaves an account.
+#[derive(Clone, Copy, Debug)]
+enum Leaving {
+    Removed,
+    Reset,
+}
+
+/// Bob with a token that was used and then left his account.
+fn without(leaving: Leaving, token: Seed, used: &str) -> (Installation, Name) {
+    let (mut installation, bob, imported) = with(vec![token]);
+    let mine = session(&mut installation, &bob, used);
+    match leaving {
+        Leaving::Removed => {
+            let rule = Remove {
+                asker: asker(&mine, &imported.backup_codes[0]),
+                factor: factor(&installation, &bob),
+            };
+            granted(installation.submit(&rule).map(|granted| granted.given));
+        }
+        Leaving::Reset => {
+            let rule = Manage {
+                name: bob.clone(),
+                action: Action::Reset,
+                origin: origin("operator"),
+            };
+            installation.submit(&rule);
+        }
+    }
+    assert!(installation.account(&bob).factors.is_empty());
+    (installation, bob)
+}
+
+#[test]
+fn token_that_left_the_account_does_not_come_back_by_another_import() {
+    for leaving in [Leaving::Removed, Leaving::Reset] {
+        let now = Installation::new().now;
+        for (token, used) in [
+            (hotp as fn(u8, u64) -> Seed, shown(0, 3)),
+            (|fill, _| totp(fill), code(&secret(0), now, 0)),
+        ] {
+            let (mut installation, bob) = without(leaving, token(0, 0), &used);
+            let before = installation.records.clone();
+            let again = granted(installation.submit(&import("bob", vec![token(0, 0)])));
+            assert_eq!(again.taken, [Taken::Removed], "{leaving:?}");
+            assert_eq!(installation.records, before);
+            let other = granted(installation.submit(&import("bob", vec![token(0, 0), hotp(9, 0)])));
+            assert_eq!(other.taken, [Taken::Removed, Taken::Added]);
+            assert!(installation.account(&bob).has_second_factor());
+        }
+    }
+}
+
+#[test]
+fn codes_that_were_used_stay_used_when_a_token_comes_back_as_whatever_kind() {
+    let now = Installation::new().now;
+    let step = Totp::default().step_at(now).0;
+    let again = |seed| Import {
+        again: true,
+        ..import("bob", vec![seed])
+    };
+    for leaving in [Leaving::Removed, Leaving::Reset] {
+        for token in [hotp(0, 0), hotp(0, 2)] {
+            let (mut installation, bob) = without(leaving, hotp(0, 0), &shown(0, 3));
+            let told = granted(installation.submit(&again(token)));
+            assert_eq!(told.taken, [Taken::Added]);
+            assert_eq!(next(&installation, &bob), Counter(4), "{leaving:?}");
+        }
+        for (token, used) in [
+            (totp(0), step),
+            (hotp(0, 0), step),
+            (
+                Seed {
+                    last_accepted: Some(StepNumber(step + 5)),
+                    ..totp(0)
+                },
+                step + 5,
+            ),
+        ] {
+            let (mut installation, bob) = without(leaving, totp(0), &code(&secret(0), now, 0));
+            granted(installation.submit(&again(token)));
+            let kept =
+                installation
+                    .account(&bob)
+                    .factors
+                    .iter()
+                    .find_map(|factor| match &factor.credential {
+                        Credential::Totp(totp) => totp.last_accepted,
+                        Credential::Hotp(hotp) => hotp.next.0.checked_sub(1).map(StepNumber),
+                        Credential::Backup(_) => None,
+                    });
+            assert_eq!(kept, Some(StepNumber(used)));
+        }
+    }
+}
+
+#[test]
+fn account_remembers_the_last_thirty_two_secrets_that_left_it() {
+    let mut installation = Installation::new();
+    let bob = installation.newcomer("bob");
+    for fill in 0..=32 {
+        granted(installation.submit(&import("bob", vec![hotp(fill, 0)])));
+        let reset = Manage {
+            name: bob.clone(),
+            action: Action::Reset,
+            origin: origin("operator"),
+        };
+        installation.submit(&reset);
+        assert!(installation.account(&bob).removed.len() <= 32);
+    }
+    for (fill, taken) in [(1, Taken::Removed), (32, Taken::Removed), (0, Taken::Added)] {
+        let told = granted(installation.submit(&import("bob", vec![hotp(fill, 0)])));
+        assert_eq!(told.taken, [taken], "{fill}");
+    }
+}
+
+#[test]
+fn factor_whose_key_is_lost_can_be_removed_all_the_same() {
+    let (mut installation, bob, _) = with(vec![hotp(0, 0)]);
+    let Some(Record::Account(account)) = installation.records.get_mut(&Key::Account(bob.clone())) else {
+        panic!("bob has an account");
+    };
+    for factor in &mut account.factors {
+        factor.id.push('x');
+    }
+    let reset = Manage {
+        name: bob.clone(),
+        action: Action::Reset,
+        origin: origin("operator"),
+    };
+    installation.submit(&reset);
+    assert!(installation.account(&bob).factors.is_empty());
 }

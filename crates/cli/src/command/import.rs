@@ -34,6 +34,9 @@ pub(crate) struct Import {
     /// Add accounts that do not exist; `user invite` then makes the link that sets a password
     #[arg(long)]
     add: bool,
+    /// Bring back secrets that were removed from the account; codes that were used stay used
+    #[arg(long)]
+    again: bool,
     /// Say what would happen and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -106,8 +109,15 @@ impl Import {
             return Err(failed);
         }
         closed?;
-        let refused =
-            sorted.refused.len() + outcomes.iter().filter(|outcome| outcome.result.is_err()).count();
+        let refused_of = |outcome: &Outcome| match &outcome.result {
+            Ok(imported) => imported
+                .taken
+                .iter()
+                .filter(|taken| **taken == Taken::Removed)
+                .count(),
+            Err(_) => 1,
+        };
+        let refused = sorted.refused.len() + outcomes.iter().map(refused_of).sum::<usize>();
         match refused {
             0 => Ok(()),
             1 => Err(Failed::Refused("1 was refused, as said above".into())),
@@ -141,6 +151,7 @@ impl Import {
             account: account.clone(),
             add: self.add,
             seeds: sent.collect(),
+            again: self.again,
             dry_run: self.dry_run,
         };
         let result = if seeds.len() > FACTORS_MAX {
@@ -169,6 +180,9 @@ impl Import {
             (Taken::AddedWeak, false) => "added, though its secret has less than 128 bits",
             (Taken::AddedWeak, true) => "would be added, though its secret has less than 128 bits",
             (Taken::Exists, _) => "exists already",
+            (Taken::Removed, _) => {
+                "refused: it was removed from this account; enrol a fresh one, or use --again"
+            }
         }
     }
 

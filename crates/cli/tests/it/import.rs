@@ -133,6 +133,23 @@ fn imported_token_signs_in_once_a_code_and_is_found_again_by_two_codes() {
 }
 
 #[test]
+fn token_that_left_an_account_comes_back_only_when_asked_for() {
+    let folder = Folder::fresh();
+    let data = folder.data();
+    let data = data.to_str().expect("UTF-8");
+    newcomer("bob", data);
+    let file = format!("otpauth://hotp/Acme:bob?secret={HOTP}&issuer=Acme&counter=5\n");
+    assert_eq!(import(&file, data, &[]).code, 0);
+    assert_eq!(countersign(&["user", "reset", "bob", "--data", data], "").code, 0);
+    let refused = import(&file, data, &[]);
+    assert_eq!(refused.code, 1, "{}", refused.stdout);
+    assert!(refused.stdout.contains("--again"), "{}", refused.stdout);
+    assert_eq!(users(data)[0]["second_factors"], json!(0));
+    assert_eq!(import(&file, data, &["--again"]).code, 0);
+    assert_eq!(users(data)[0]["second_factors"], json!(1));
+}
+
+#[test]
 fn file_of_pam_google_authenticator_becomes_the_factor_of_the_named_account() {
     let folder = Folder::fresh();
     let data = folder.data();

@@ -29,8 +29,11 @@ pub const PAYLOAD_BYTES_MAX: usize = 3072;
 /// Most parts of one export that are read.
 pub const PARTS_MAX: u8 = 128;
 
-/// Accounts that are written into one part, as the app does, so that each picture can be scanned.
+/// Most accounts that are written into one part, as the app does, so that each picture can be scanned.
 pub const ENTRIES_PER_PART: usize = 10;
+
+/// Longest URI that is written where a part has several accounts, in bytes, so that cameras can tell its squares apart.
+const PART_BYTES_MAX: usize = 2000;
 
 const SCHEME: &str = "otpauth-migration://offline";
 
@@ -425,7 +428,7 @@ pub enum Unfit {
         /// Which account, from 0 on.
         at: usize,
     },
-    /// More than [`PARTS_MAX`] parts of [`ENTRIES_PER_PART`] accounts.
+    /// More than [`PARTS_MAX`] parts of at most [`ENTRIES_PER_PART`] accounts.
     TooMany,
 }
 
@@ -442,7 +445,7 @@ impl fmt::Display for Unfit {
                     "the counter of account {at} is too large for an export; use its otpauth URI"
                 )
             }
-            Unfit::TooMany => f.write_str("an export holds at most 1280 accounts; make several"),
+            Unfit::TooMany => f.write_str("an export has at most 128 parts of ten accounts; make several"),
         }
     }
 }
@@ -468,16 +471,52 @@ pub fn emit(
             _ => {}
         }
     }
-    let size = u8::try_from(entries.chunks(ENTRIES_PER_PART).len().max(1));
+    let mut rest = entries;
+    let parts = core::iter::from_fn(move || {
+        let (part, after) = rest.split_at(part_len(rest));
+        rest = after;
+        (!part.is_empty()).then_some(part)
+    });
+    let size = u8::try_from(parts.clone().count().max(1));
     let size = size
         .ok()
         .filter(|size| *size <= PARTS_MAX)
         .ok_or(Unfit::TooMany)?;
-    let parts = entries.chunks(ENTRIES_PER_PART);
     Ok((0..size).zip(parts).map(move |(index, entries)| MigrationUri {
         entries,
         batch: Batch { size, index, id },
     }))
+}
+
+/// How many of some accounts go into the next part.
+fn part_len(entries: &[Provisioning]) -> usize {
+    // No place takes more bytes than this one.
+    let batch = Batch {
+        size: PARTS_MAX,
+        index: PARTS_MAX - 1,
+        id: -1,
+    };
+    let most = entries.len().min(ENTRIES_PER_PART);
+    let fits = |len: &usize| {
+        let mut length = Length(0);
+        let part = MigrationUri {
+            entries: &entries[..*len],
+            batch,
+        };
+        fmt::Write::write_fmt(&mut length, format_args!("{part}")).is_ok() && length.0 <= PART_BYTES_MAX
+    };
+    // One account goes into a part of its own, however large it is.
+    (2..=most).take_while(fits).last().unwrap_or(most.min(1))
+}
+
+/// Counts bytes and keeps none of them.
+struct Length(usize);
+
+impl fmt::Write for Length {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 += text.len();
+        Ok(())
+    }
 }
 
 impl fmt::Display for MigrationUri<'_> {
@@ -517,15 +556,23 @@ fn write_entry(entry: &Provisioning, out: &mut dyn Sink) -> fmt::Result {
         8 => 2,
         _ => 1,
     };
-    let texts = [
-        (1, entry.secret.expose()),
-        (2, entry.account.as_bytes()),
-        (3, entry.issuer.as_bytes()),
+    let (issuer, account) = (entry.issuer.as_bytes(), entry.account.as_bytes());
+    // Whoever reads takes what stands before a colon for the issuer.
+    let prefix: [&[u8]; 2] = if account.contains(&b':') {
+        [issuer, b":"]
+    } else {
+        [b"", b""]
+    };
+    let texts: [(u8, [&[u8]; 3]); 3] = [
+        (1, [b"", b"", entry.secret.expose()]),
+        (2, [prefix[0], prefix[1], account]),
+        (3, [b"", b"", issuer]),
     ];
-    for (number, bytes) in texts {
-        if !bytes.is_empty() {
-            wire::bytes(number, bytes.len(), out)?;
-            out.put(bytes)?;
+    for (number, pieces) in texts {
+        let length = pieces.iter().map(|piece| piece.len()).sum();
+        if length > 0 {
+            wire::bytes(number, length, out)?;
+            pieces.iter().try_for_each(|piece| out.put(piece))?;
         }
     }
     wire::varint_field(4, algorithm, out)?;
@@ -570,7 +617,7 @@ impl Sink for Armour<'_, '_> {
 }
 
 /// The longest an account can become: two lengths and a key of at most three bytes before each text, four numbers.
-const _: () = assert!(SECRET_BYTES_MAX + ISSUER_BYTES_MAX + ACCOUNT_BYTES_MAX + 64 < PAYLOAD_BYTES_MAX);
+const _: () = assert!(SECRET_BYTES_MAX + 2 * ISSUER_BYTES_MAX + ACCOUNT_BYTES_MAX + 65 < PAYLOAD_BYTES_MAX);
 
 /// For fuzzing: whatever is accepted comes back from its own spelling.
 #[doc(hidden)]

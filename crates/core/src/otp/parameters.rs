@@ -31,6 +31,15 @@ impl Algorithm {
             Algorithm::Sha512 => "SHA512",
         }
     }
+
+    /// Bytes of the hash function's block (FIPS 180-4 §1): a longer key is hashed first by HMAC (RFC 2104 §2).
+    #[must_use]
+    pub const fn block_bytes(self) -> usize {
+        match self {
+            Algorithm::Sha1 | Algorithm::Sha256 => 64,
+            Algorithm::Sha512 => 128,
+        }
+    }
 }
 
 impl fmt::Display for Algorithm {

@@ -116,6 +116,19 @@ impl SharedSecret {
         &self.bytes[..self.len]
     }
 
+    /// What of it counts as a key: the bytes without the zero bytes at their end, which HMAC fills a key up with to its
+    /// hash's block (RFC 2104 §2). Two secrets no longer than that block show the same codes exactly if these bytes are
+    /// the same.
+    ///
+    /// # Security
+    /// Whoever tells secrets apart by anything else takes one for two, and accepts each of its codes twice.
+    #[must_use]
+    pub fn canonical(&self) -> &[u8] {
+        let bytes = self.expose();
+        let end = bytes.iter().rposition(|byte| *byte != 0);
+        end.map_or(&[], |last| &bytes[..=last])
+    }
+
     /// Upper-case Base32 without padding; wiped on drop.
     #[must_use]
     pub fn to_base32(&self) -> Text<208> {
@@ -127,10 +140,15 @@ impl SharedSecret {
     /// How well it resists being guessed.
     #[must_use]
     pub fn strength(&self) -> SecretStrength {
-        let bytes = self.expose();
-        let repeated = bytes.iter().all(|byte| *byte == bytes[0]);
-        match bytes.len() * 8 {
-            _ if repeated || SAMPLES.contains(&bytes) => SecretStrength::Sample,
+        let canonical = self.canonical();
+        let is_repeated = canonical.iter().all(|byte| *byte == canonical[0]);
+        // One zero byte at the end is chance; several fill a short secret up.
+        let len = match self.len - canonical.len() {
+            0 | 1 => self.len,
+            _ => canonical.len(),
+        };
+        match len * 8 {
+            _ if is_repeated || SAMPLES.contains(&canonical) => SecretStrength::Sample,
             0..80 => SecretStrength::Short,
             80..128 => SecretStrength::Weak,
             128..160 => SecretStrength::Acceptable,

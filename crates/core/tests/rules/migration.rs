@@ -2,9 +2,10 @@
 //!
 //! Knows: what is read, what is refused and why. Must never know: who sent it.
 
+use countersign_core::bytes::Text;
 use countersign_core::bytes::base64::{self, Base64Error};
 use countersign_core::otp::migration::{self, Batch, MigrationError, PartError, Parts, Payload, Unfit};
-use countersign_core::otp::otpauth::{Parameters, Provisioning};
+use countersign_core::otp::otpauth::{ACCOUNT_BYTES_MAX, ISSUER_BYTES_MAX, Parameters, Provisioning};
 use countersign_core::otp::{Counter, Hotp, SharedSecret, Totp};
 use countersign_core::time::TimeStep;
 
@@ -142,6 +143,51 @@ fn accounts_are_spread_over_parts_of_ten_that_come_together_in_any_order() {
 }
 
 #[test]
+fn largest_accounts_are_spread_over_parts_that_fit_into_a_qr_code() {
+    // In Base64 these bytes are all `+` and `/`, each of which a URI spells with three characters.
+    for byte in [0xff, 0x5a] {
+        let largest = |number: usize| Provisioning {
+            secret: SharedSecret::from_bytes(&[byte; 128]).expect("128 bytes are a secret"),
+            issuer: text('i', ISSUER_BYTES_MAX, 0),
+            account: text('a', ACCOUNT_BYTES_MAX, number),
+            parameters: Parameters::Hotp(Hotp::default(), Counter(u64::MAX / 2)),
+        };
+        let accounts: Vec<_> = (0..10).map(largest).collect();
+        let uris: Vec<_> = migration::emit(&accounts, -1)
+            .expect("they fit")
+            .map(printed)
+            .collect();
+        let mut parts = Parts::default();
+        let mut names = Vec::new();
+        for uri in &uris {
+            assert!(uri.len() <= 2953, "{} bytes are no QR code", uri.len());
+            let payload = Payload::parse(uri).expect("our own spelling is read");
+            parts.add(payload.batch()).expect("it is the next one");
+            for entry in payload.entries() {
+                let entry = entry.expect("it is whole");
+                assert_eq!(entry.secret.expose(), [byte; 128]);
+                names.push(entry.account.to_string());
+            }
+        }
+        assert_eq!(parts.missing(), None);
+        let expected: Vec<_> = accounts
+            .iter()
+            .map(|account| account.account.to_string())
+            .collect();
+        assert_eq!(names, expected);
+    }
+}
+
+/// As many characters as there may be, ending in a number.
+fn text<const N: usize>(fill: char, len: usize, number: usize) -> Text<N> {
+    let mut text = Text::new();
+    let digits = number.to_string();
+    let all = std::iter::repeat_n(fill, len - digits.len()).chain(digits.chars());
+    assert!(all.into_iter().all(|character| text.push(character)));
+    text
+}
+
+#[test]
 fn export_refuses_what_it_has_no_place_for() {
     let unusual = Totp {
         time_step: TimeStep::new(60).expect("it is not 0"),
@@ -185,6 +231,20 @@ fn largest_account_fits_into_one_part() {
         .next();
     let payload = Payload::parse(&uri.expect("one part")).expect("it is read");
     assert_eq!(payload.entries().filter(Result::is_ok).count(), 1);
+}
+
+#[test]
+fn account_with_a_colon_comes_back_as_it_was() {
+    let mut entry = account(0);
+    (entry.issuer, entry.account) = (Text::new(), Text::new());
+    assert!(entry.issuer.push_str("Acme") && entry.account.push_str("tenant:alice"));
+    let entries = [entry];
+    let uri = migration::emit(&entries, 1).expect("it fits").map(printed).next();
+    let payload = Payload::parse(&uri.expect("one part")).expect("it is read");
+    let again = payload.entries().next().expect("one account");
+    let again = again.expect("it is whole");
+    assert_eq!(again.issuer.to_string(), "Acme");
+    assert_eq!(again.account.to_string(), "tenant:alice");
 }
 
 #[test]

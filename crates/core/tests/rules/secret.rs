@@ -9,7 +9,7 @@ use crate::vectors::cases;
 
 #[test]
 fn strength_follows_from_length_and_samples_are_known() {
-    for case in cases("otp/secret_strength.json", 18) {
+    for case in cases("otp/secret_strength.json", 23) {
         let expected = match case.text("strength") {
             "sample" => SecretStrength::Sample,
             "short" => SecretStrength::Short,

@@ -333,7 +333,7 @@ pub struct Sorted {
 
 /// By what secrets are told apart without being kept.
 fn tag(secret: &SharedSecret) -> Vec<u8> {
-    digest(&SHA256, secret.expose()).as_ref().to_vec()
+    digest(&SHA256, secret.canonical()).as_ref().to_vec()
 }
 
 /// Sorts the entries of a file by account. A secret that would have two owners is refused to both (RFC 6238 §3 R5: a

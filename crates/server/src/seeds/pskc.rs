@@ -3,7 +3,7 @@
 //! Knows: which elements matter, and which of them it can't honour. Must never know: where a pre-shared key or
 //! passphrase came from. Signatures are not checked: whoever imports a file vouches for it.
 //!
-//! Read next: `locks` for encryption and MAC.
+//! Read next: `bounds` for what is looked at before parsing, `locks` for encryption and MAC.
 
 use std::fmt;
 
@@ -21,8 +21,10 @@ use zeroize::Zeroizing;
 
 use super::{Entry, Seed};
 
+mod bounds;
 mod locks;
 
+pub use bounds::Bound;
 pub use locks::Key;
 use locks::{Bytes, Locks};
 
@@ -35,10 +37,6 @@ const NAMESPACES: [&str; 5] = [
     "http://www.w3.org/2000/09/xmldsig#",
     "http://www.rsasecurity.com/rsalabs/pkcs/schemas/pkcs-5v2-0#",
 ];
-/// Longest tag in bytes; comparing the attributes of one takes time with the square of their number.
-const TAG_BYTES_MAX: usize = 4096;
-/// Most nodes of a file.
-const NODES_MAX: u32 = 1_000_000;
 
 /// Why a container, or one key of it, can't be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,8 +47,8 @@ pub enum PskcError {
         /// In which line it ends to be.
         line: u32,
     },
-    /// A tag is longer than any of a container is.
-    Tag,
+    /// More of something than any container has.
+    Bound(Bound),
     /// It is another document.
     NotPskc,
     /// An element or attribute that is needed is missing.
@@ -84,8 +82,8 @@ impl fmt::Display for PskcError {
                     "line {line} is not XML, or it has a document type; export the container again"
                 )
             }
-            PskcError::Tag => {
-                f.write_str("the document has a tag of more than 4096 bytes, so it is no container")
+            PskcError::Bound(bound) => {
+                write!(f, "the document has {}, so it is no container", bound.text())
             }
             PskcError::NotPskc => f.write_str("the document is no PSKC container of version 1 (RFC 6030)"),
             PskcError::Missing(what) => write!(f, "{what} is missing; export the container again"),
@@ -116,18 +114,18 @@ impl std::error::Error for PskcError {}
 /// # Errors
 /// [`PskcError`] when it is none or its encryption can't be opened; a key that can't be used is among the entries.
 pub fn read(text: &str, key: &Key, now: UnixSeconds) -> Result<Vec<Entry>, PskcError> {
-    let is_long = |tag: &str| tag.find('>').unwrap_or(tag.len()) > TAG_BYTES_MAX;
-    if text.split('<').any(is_long) {
-        return Err(PskcError::Tag);
-    }
+    bounds::hold(text)?;
     let options = ParsingOptions {
         allow_dtd: false,
-        nodes_limit: NODES_MAX,
+        nodes_limit: bounds::NODES_MAX,
         ..ParsingOptions::default()
     };
     let document = Document::parse_with_options(text, options);
-    let document = document.map_err(|error| PskcError::Xml {
-        line: error.pos().row,
+    let document = document.map_err(|error| match error {
+        roxmltree::Error::NodesLimitReached => PskcError::Bound(Bound::Nodes),
+        error => PskcError::Xml {
+            line: error.pos().row,
+        },
     })?;
     let container = document.root_element();
     let is_container = container.has_tag_name((PSKC, "KeyContainer"))
@@ -188,10 +186,8 @@ fn seed(
         let counter = u64::try_from(counter).map_err(|_| PskcError::Invalid("Counter"))?;
         Parameters::Hotp(Hotp { algorithm, digits }, Counter(counter))
     } else {
-        // Intervals passed since a start that each algorithm has its own of (RFC 6030 §4.1): here a clock says that.
-        if let Some(passed) = number("Time")?.filter(|passed| *passed != 0) {
-            return Err(PskcError::Unsupported("the element Time", passed.to_string()));
-        }
+        // `Time` is how many time steps had passed when the file was made (RFC 6030 §4.1), and says of none that it was
+        // accepted; the beginning they are counted from has no element.
         let seconds = number("TimeInterval")?.unwrap_or(30);
         let step = u32::try_from(seconds).ok().and_then(TimeStep::new);
         Parameters::Totp(Totp {

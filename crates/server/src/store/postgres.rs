@@ -25,7 +25,10 @@ use super::sqlite::Sqlite;
 use super::transfer::{self, Trouble};
 use super::{AuditRow, Batch, Chain, Fate, Listener, NOTE_HIGH_WATER, NOTE_SEALING_KEY, Store, StoreError};
 
-const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/postgres/0001_records.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../migrations/postgres/0001_records.sql"),
+    include_str!("../../migrations/postgres/0002_tokens.sql"),
+];
 /// The note that says how many migrations were made.
 const NOTE_SCHEMA: &str = "schema";
 /// Held while migrations are made, so that of several nodes that start at once one makes them.

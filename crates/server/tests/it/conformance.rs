@@ -548,6 +548,23 @@ fn embedded_store_of_before_founders_finds_the_oldest_administrator() {
 }
 
 #[test]
+fn embedded_store_of_before_counter_based_tokens_is_raised_so_that_older_binaries_refuse_it() {
+    let folder = Folder::fresh();
+    let path = folder.path().join("older.db");
+    let older = rusqlite::Connection::open(&path).expect("it opens");
+    older
+        .execute_batch(include_str!("../../migrations/sqlite/0001_records.sql"))
+        .and_then(|()| older.execute_batch(include_str!("../../migrations/sqlite/0002_founder.sql")))
+        .and_then(|()| older.pragma_update(None, "user_version", 2))
+        .expect("the shape before");
+    let store = Sqlite::open(&path).expect("the store opens");
+    let version = older.pragma_query_value(None, "user_version", |row| row.get(0));
+    assert_eq!(version, Ok(3), "binaries that know up to 2 refuse it");
+    drop(store);
+    assert!(Sqlite::open(&path).is_ok(), "it is raised once");
+}
+
+#[test]
 fn embedded_store_refuses_a_database_of_a_newer_version() {
     let folder = Folder::fresh();
     let path = folder.path().join("newer.db");

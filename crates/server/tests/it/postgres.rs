@@ -54,6 +54,15 @@ fn postgresql_of_a_newer_version_is_refused_and_an_older_node_keeps_what_is_ther
         open().is_ok(),
         "it is opened by several nodes, and as often as one likes"
     );
+    let raised = || store.claim_note("schema", "0");
+    assert_eq!(
+        raised(),
+        Ok("2".into()),
+        "binaries of before counter-based tokens refuse it"
+    );
+    store.set_note("schema", "1").expect("the store works");
+    assert!(open().is_ok(), "an older database is raised");
+    assert_eq!(raised(), Ok("2".into()));
     store.set_note("schema", "999").expect("the store works");
     let refused = open().err().map(|error| error.to_string()).unwrap_or_default();
     assert!(refused.contains("version 999"), "{refused}");

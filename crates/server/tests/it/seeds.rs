@@ -1,7 +1,7 @@
 //! The files in which seeds travel, recognised by their content and sorted by whose they are.
 
 use countersign_core::time::UnixSeconds;
-use countersign_server::seeds::pskc::{self, Key};
+use countersign_server::seeds::pskc::{self, Bound, Key, PskcError};
 use countersign_server::seeds::{Contents, Entry, Format, Owners, Unreadable, by_account, owners, read};
 use countersign_testkit::{Target, workspace_root};
 use serde_json::Value;
@@ -102,13 +102,78 @@ fn container_opens_under_no_other_key_or_passphrase() {
     assert!(Key::parse("1234").is_none() && Key::parse("not a key").is_none());
 }
 
+/// A container that would be read, were it not for what stands in it.
+fn container(attributes: &str, inside: &str) -> String {
+    format!(
+        "<KeyContainer Version=\"1.0\" xmlns=\"urn:ietf:params:xml:ns:keyprov:pskc\"{attributes}>{inside}</KeyContainer>"
+    )
+}
+
+fn nested(depth: usize, begin: impl Fn(usize) -> String) -> String {
+    let begins: String = (0..depth).map(begin).collect();
+    format!("{begins}{}", "</a>".repeat(depth))
+}
+
 #[test]
 fn deep_and_wide_documents_are_refused_and_break_nothing() {
-    let deep = "<a>".repeat(500_000);
-    let wide = format!("<a>{}</a>", "<b/>".repeat(1_100_000));
-    let attributes: String = (0..50_000).map(|number| format!(" a{number}=''")).collect();
-    for text in [deep, wide, format!("<a{attributes}/>")] {
-        assert!(matches!(contents(&text), Err(Unreadable::Pskc(_))));
+    let attributes = |count: usize| {
+        (0..count)
+            .map(|number| format!(" a{number}=''"))
+            .collect::<String>()
+    };
+    let hidden = |count: usize| format!(" x='>'{}", attributes(count));
+    let declared = |number: usize| format!("<a xmlns:p{number}='u'>");
+    let side_by_side = |count: usize| "<a xmlns:p='u'/>".repeat(count);
+    let cases = [
+        (container("", &nested(64, |_| "<a>".into())), Bound::Depth),
+        (container("", &nested(400_000, |_| "<a>".into())), Bound::Depth),
+        (container("", &"<b/>".repeat(1_000_000)), Bound::Nodes),
+        (container(&attributes(31), ""), Bound::Attributes),
+        (container(&attributes(50_000), ""), Bound::Tag),
+        (container("", &format!("<b{}/>", hidden(40_000))), Bound::Tag),
+        (container(&format!(" x='{}'", ">".repeat(4096)), ""), Bound::Tag),
+        (container("", &nested(32, declared)), Bound::Namespaces),
+        (container("", &nested(3_000, declared)), Bound::Namespaces),
+        (container("", &side_by_side(65_536)), Bound::Namespaces),
+    ];
+    for (text, bound) in cases {
+        let refused = contents(&text).map(drop);
+        assert_eq!(
+            refused,
+            Err(Unreadable::Pskc(PskcError::Bound(bound))),
+            "{}",
+            &text[..200]
+        );
+    }
+    let within = [
+        container("", &nested(63, |_| "<a>".into())),
+        container(&attributes(30), ""),
+        container(&format!(" x='{}'", ">".repeat(3_900)), ""),
+        container("", &nested(31, declared)),
+        container("", &side_by_side(20_000)),
+        container("", "<!-- <a <b> ' -->\n<![CDATA[<a \"]]><?x <a ' ?>"),
+    ];
+    for text in within {
+        assert_eq!(
+            contents(&text).map(|read| read.entries.len()),
+            Ok(0),
+            "{}",
+            &text[..100]
+        );
+    }
+    for text in [
+        "<a",
+        "<a b='>",
+        "<!-- <a>",
+        "<!DOCTYPE a><a/>",
+        "<a><![CDATA[</a>",
+        "<?xml",
+    ] {
+        assert_eq!(
+            contents(text).map(drop),
+            Err(Unreadable::Pskc(PskcError::Xml { line: 1 })),
+            "{text}"
+        );
     }
     let long = "x".repeat(countersign_server::seeds::FILE_BYTES_MAX + 1);
     assert_eq!(contents(&long).map(drop), Err(Unreadable::TooLong));
@@ -194,6 +259,19 @@ fn secret_of_two_accounts_is_refused_to_both() {
         3,
         "of one owner they are one secret"
     );
+}
+
+#[test]
+fn secret_that_zero_bytes_alone_tell_apart_is_refused_to_both() {
+    // The second secret is the first one with zero bytes at its end.
+    let padded = URI
+        .replace("alice", "mallory")
+        .replace("GEZDGNBVGY3TQOJR", "GEZDGNBVGY3TQOJRAAAAAAAA");
+    let sorted = by_account(
+        contents(&format!("{URI}\n{padded}\n")).expect("known"),
+        &Owners::AsNamed,
+    );
+    assert_eq!((sorted.accounts.len(), sorted.refused.len()), (0, 2));
 }
 
 #[test]

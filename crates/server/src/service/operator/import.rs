@@ -40,6 +40,8 @@ pub enum Taken {
     AddedWeak,
     /// The account has it already.
     Exists,
+    /// It was removed from the account and stays so.
+    Removed,
 }
 
 /// What an account took over; shown once.
@@ -69,7 +71,7 @@ impl Operator {
         typed: &str,
         add: bool,
         seeds: Vec<Seed>,
-        dry_run: bool,
+        (again, dry_run): (bool, bool),
         origin: &Origin,
     ) -> Result<Reply, Failure> {
         let name = match names::parse(typed) {
@@ -94,6 +96,7 @@ impl Operator {
             name: name.clone(),
             add,
             seeds: seeded,
+            again,
             dry_run,
             origin: origin.clone(),
         };
@@ -126,6 +129,7 @@ impl From<Took> for Taken {
             Took::Added => Taken::Added,
             Took::AddedWeak => Taken::AddedWeak,
             Took::Exists => Taken::Exists,
+            Took::Removed => Taken::Removed,
         }
     }
 }
@@ -150,11 +154,20 @@ fn told(why: NotImported, name: &str, seeds: &[Seed]) -> String {
         NotImported::Secret { at, .. } => {
             format!("{}: its secret has less than 80 bits; enrol it anew", label(at))
         }
+        NotImported::LongSecret { at } => format!(
+            "{}: its secret is longer than the block of its hash function (64 bytes, with SHA512 128); enrol it anew",
+            label(at)
+        ),
         NotImported::TimeStep { at } => {
             format!("{}: its time step is not 15 to 120 s; enrol it anew", label(at))
         }
         NotImported::Drift { at } => format!(
             "{}: its clock is more than an hour off; set it right, or enrol it anew",
+            label(at)
+        ),
+        NotImported::LastAccepted { at } => format!(
+            "{}: a time step more than an hour ahead is said to be used (DISALLOW_REUSE); take it out, or enrol \
+             it anew",
             label(at)
         ),
     }

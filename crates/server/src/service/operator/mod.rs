@@ -79,6 +79,9 @@ pub enum Ask {
         add: bool,
         /// The authenticators.
         seeds: Vec<Seed>,
+        /// Whether secrets that were removed from the account come back.
+        #[serde(default)]
+        again: bool,
         /// Whether only to say what would happen.
         dry_run: bool,
     },
@@ -292,8 +295,9 @@ impl Operator {
                 account,
                 add,
                 seeds,
+                again,
                 dry_run,
-            } => self.import(&account, add, seeds, dry_run, origin).await,
+            } => self.import(&account, add, seeds, (again, dry_run), origin).await,
             Ask::UserList => self.list_users().await,
             Ask::UserDisable { name } => self.manage(&name, Action::Disable, origin).await,
             Ask::UserEnable { name } => self.manage(&name, Action::Enable, origin).await,

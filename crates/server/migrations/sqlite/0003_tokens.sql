@@ -1,0 +1,2 @@
+-- Accounts may hold counter-based tokens and secrets that left them, which older binaries can't read or would forget. The
+-- tables stay as they are; the number alone rises, so that those binaries refuse the database by its version.
