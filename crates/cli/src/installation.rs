@@ -73,6 +73,18 @@ impl Data {
         Ok(self.settings()?.data)
     }
 
+    /// Finds out who answers, and refuses to make an installation where there is none.
+    pub(crate) fn open_existing(&self) -> Result<Desk, Failed> {
+        let plan = Plan::of(&self.settings()?);
+        if !Installation::exists(&plan) {
+            let data = plan.data.display();
+            return Err(Failed::Usage(format!(
+                "{data}: there is no installation; name its folder by --data"
+            )));
+        }
+        self.open()
+    }
+
     /// Finds out who answers.
     pub(crate) fn open(&self) -> Result<Desk, Failed> {
         let plan = Plan::of(&self.settings()?);

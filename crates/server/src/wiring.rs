@@ -207,6 +207,11 @@ impl Installation {
         Ok(())
     }
 
+    /// Whether there is an installation; none is made by asking.
+    pub fn exists(plan: &Plan) -> bool {
+        plan.data.is_dir() && plan.ring().exists()
+    }
+
     /// Whether a data folder is held by a running server.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! `countersign import`: authenticators that other systems seeded, from whatever file they come in.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -79,7 +80,7 @@ impl Import {
         let contents = self.contents()?;
         let owners = match (&self.account, &self.owners) {
             (Some(name), _) => Owners::One(name.clone()),
-            (None, Some(path)) => seeds::owners(&read_secret(path)?).map_err(Failed::Usage)?,
+            (None, Some(path)) => seeds::owners(&read_secret(path)?).map_err(|why| in_file(path, why))?,
             (None, None) => Owners::AsNamed,
         };
         let (format, found) = (contents.format, contents.entries.len());
@@ -87,7 +88,10 @@ impl Import {
             say(format_args!("{format}: {found} found"));
         }
         let sorted = seeds::by_account(contents, &owners);
-        let desk = self.common.data.open()?;
+        let desk = match self.dry_run {
+            true => self.common.data.open_existing()?,
+            false => self.common.data.open()?,
+        };
         let (mut outcomes, mut stopped) = (Vec::new(), None);
         for (account, seeds) in sorted.accounts {
             match self.take_over(account, seeds, &desk) {
@@ -127,15 +131,14 @@ impl Import {
 
     fn contents(&self) -> Result<Contents, Failed> {
         let key = match (&self.key_file, &self.passphrase_file) {
-            (Some(path), _) => Key::parse(&read_secret(path)?).ok_or_else(|| {
-                Failed::Usage("the key has 16 or 32 bytes, in hexadecimal or Base64".into())
-            })?,
+            (Some(path), _) => Key::parse(&read_secret(path)?)
+                .ok_or_else(|| in_file(path, "the key has 16 or 32 bytes, in hexadecimal or Base64"))?,
             (None, Some(path)) => Key::Passphrase(read_secret(path)?),
             (None, None) => Key::None,
         };
         let now: UnixSeconds = SystemClock.wall();
         let text = read_bounded(&self.file)?;
-        seeds::read(&text, &key, now).map_err(|why| Failed::Usage(format!("{}: {why}", self.file.display())))
+        seeds::read(&text, &key, now).map_err(|why| in_file(&self.file, why))
     }
 
     /// Has one account take over all that is its own. A refusal is of that account alone; nothing is asked any more
@@ -143,6 +146,7 @@ impl Import {
     fn take_over(&self, account: String, seeds: Vec<Seed>, desk: &Desk) -> Result<Outcome, Failed> {
         let sent = seeds.iter().map(|seed| Sent {
             uri: seed.uri(),
+            place: seed.place.clone(),
             label: seed.label.clone(),
             drift: seed.drift,
             last_accepted: seed.last_accepted.map(|step| step.0),
@@ -246,7 +250,7 @@ impl Import {
             Ok(imported) => {
                 let factors = outcome.seeds.iter().zip(&imported.taken).map(|(seed, taken)| {
                     json!({
-                        "label": seed.label, "shows": seed.shows(), "outcome": taken, "notes": seed.notes,
+                        "entry": seed.place, "label": seed.label, "shows": seed.shows(), "outcome": taken, "notes": seed.notes,
                     })
                 });
                 json!({
@@ -270,17 +274,49 @@ impl Import {
     }
 }
 
-/// Reads a file, and no more of it than a file of seeds can have.
+/// Room beyond the text, in which its end is looked for.
+const END_BYTES: usize = 64;
+
+/// What is wrong with one of the files.
+fn in_file(path: &Path, why: impl Display) -> Failed {
+    Failed::Usage(format!("{}: {why}", path.display()))
+}
+
+/// Reads a file, and no more of it than a file of seeds can have. The room is reserved before: what a growing text
+/// leaves behind is not wiped.
 fn read_bounded(path: &Path) -> Result<Zeroizing<String>, Failed> {
     let bound = FILE_BYTES_MAX as u64 + 1;
-    let mut text = Zeroizing::new(String::new());
     let read = if path == Path::new("-") {
-        std::io::stdin().take(bound).read_to_string(&mut text)
+        read_into(FILE_BYTES_MAX + 1, std::io::stdin().take(bound))
     } else {
-        File::open(path).and_then(|file| file.take(bound).read_to_string(&mut text))
+        File::open(path).and_then(|file| {
+            // What is no regular file does not say how long it is.
+            let about = file.metadata()?;
+            let len = if about.is_file() { about.len() } else { bound };
+            let room = usize::try_from(len.min(bound)).unwrap_or(FILE_BYTES_MAX + 1);
+            read_into(room, file.take(bound))
+        })
     };
-    match read {
-        Ok(_) => Ok(text),
-        Err(error) => Err(Failed::Usage(format!("{}: {error}", path.display()))),
+    read.map_err(|error| in_file(path, error))
+}
+
+/// Reads into room of so many bytes.
+fn read_into(room: usize, mut from: impl Read) -> std::io::Result<Zeroizing<String>> {
+    let mut text = Zeroizing::new(String::with_capacity(room + END_BYTES));
+    from.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_of_seeds_never_grows_out_of_its_room() {
+        for len in [0, 1, 31, 32, 8192, 1_000_000] {
+            let file = vec![b'a'; len];
+            let text = read_into(len, file.as_slice().take(u64::MAX)).expect("it can be read");
+            assert_eq!((text.len(), text.capacity()), (len, len + END_BYTES));
+        }
     }
 }

@@ -199,4 +199,45 @@ fn wrong_calls_of_import_change_nothing() {
         assert!(!ended.stderr.contains(TOTP));
     }
     assert!(!data.exists(), "a file that can't be read opens no installation");
+    let mistyped = import(&uris(), &path, &["--dry-run"]);
+    assert_eq!(mistyped.code, 2, "{}", mistyped.stdout);
+    assert!(mistyped.stderr.contains(&path), "{}", mistyped.stderr);
+    assert!(!data.exists(), "a dry run makes no installation");
+}
+
+#[test]
+fn refusals_of_import_name_the_file_the_line_and_the_entry() {
+    let folder = Folder::fresh();
+    let data = folder.data();
+    let data = data.to_str().expect("UTF-8");
+    newcomer("alice", data);
+    let sample = "\notpauth://totp/alice?secret=JBSWY3DPEHPK3PXP\n";
+    let refused = import(sample, data, &["--json"]);
+    let told: Value = serde_json::from_str(&refused.stdout).expect("JSON");
+    let why = told["accounts"][0]["refused"].as_str().expect("it is refused");
+    assert!(why.starts_with("line 2: its secret"), "{why}");
+    let labelled = sample.replace("totp/", "totp/Acme:");
+    let refused = import(&labelled, data, &[]);
+    assert!(
+        refused
+            .stdout
+            .contains("alice  refused: line 2 (Acme): its secret"),
+        "{}",
+        refused.stdout
+    );
+    let file = folder.0.join("other");
+    let path = file.to_str().expect("UTF-8");
+    for (text, option, said) in [
+        ("1 a\n1 b\n", "--owners", "line 2"),
+        ("no key", "--key-file", "16 or 32 bytes"),
+    ] {
+        std::fs::write(&file, text).expect("it can be written");
+        let ended = import(&uris(), data, &[option, path]);
+        assert_eq!(ended.code, 2);
+        assert!(
+            ended.stderr.contains(path) && ended.stderr.contains(said),
+            "{}",
+            ended.stderr
+        );
+    }
 }

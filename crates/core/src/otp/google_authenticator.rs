@@ -77,7 +77,12 @@ pub enum SecretFileError {
         number: usize,
     },
     /// An option has a value that it can't have.
-    Invalid(Field),
+    Invalid {
+        /// In which line, from 1 on.
+        number: usize,
+        /// Which one.
+        field: Field,
+    },
     /// It says neither `TOTP_AUTH` nor `HOTP_COUNTER`.
     NoKind,
     /// It says both.
@@ -93,10 +98,10 @@ impl fmt::Display for SecretFileError {
                 f,
                 "line {number} is neither an option nor a scratch code of eight digits"
             ),
-            SecretFileError::Invalid(field) => {
+            SecretFileError::Invalid { number, field } => {
                 write!(
                     f,
-                    "{} can't be used; it must be {}",
+                    "line {number}: {} can't be used; it must be {}",
                     field.name(),
                     field.allowed()
                 )
@@ -129,7 +134,9 @@ pub fn parse(text: &str) -> Result<SecretFile, SecretFileError> {
     let mut scratch_codes = 0;
     for (number, line) in lines.filter(|(_, line)| !line.trim().is_empty()) {
         if let Some(option) = line.strip_prefix("\" ") {
-            options.read(option)?;
+            options
+                .read(option)
+                .map_err(|field| SecretFileError::Invalid { number, field })?;
         } else if line.trim().len() == 8 && line.trim().bytes().all(|byte| byte.is_ascii_digit()) {
             scratch_codes += 1;
         } else {
@@ -156,7 +163,8 @@ struct Options {
 }
 
 impl Options {
-    fn read(&mut self, option: &str) -> Result<(), SecretFileError> {
+    /// Refuses an option for its value.
+    fn read(&mut self, option: &str) -> Result<(), Field> {
         let (name, value) = option.split_once(' ').unwrap_or((option, ""));
         let value = value.trim();
         match name.trim() {
@@ -164,11 +172,11 @@ impl Options {
             "HOTP_COUNTER" => {
                 let counter: u64 = number(Field::HotpCounter, value)?;
                 self.counter = Some(counter).filter(|counter| *counter > 0);
-                self.counter.ok_or(SecretFileError::Invalid(Field::HotpCounter))?;
+                self.counter.ok_or(Field::HotpCounter)?;
             }
             "STEP_SIZE" => {
                 let step = TimeStep::new(number(Field::StepSize, value)?);
-                self.time_step = step.ok_or(SecretFileError::Invalid(Field::StepSize))?;
+                self.time_step = step.ok_or(Field::StepSize)?;
             }
             "TIME_SKEW" => self.drift = number(Field::TimeSkew, value)?,
             "DISALLOW_REUSE" => {
@@ -196,12 +204,10 @@ impl Options {
 }
 
 /// Digits after at most a minus sign.
-fn number<T: FromStr>(field: Field, text: &str) -> Result<T, SecretFileError> {
+fn number<T: FromStr>(field: Field, text: &str) -> Result<T, Field> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let plain = Some(text).filter(|_| digits.bytes().all(|byte| byte.is_ascii_digit()));
-    plain
-        .and_then(|text| text.parse().ok())
-        .ok_or(SecretFileError::Invalid(field))
+    plain.and_then(|text| text.parse().ok()).ok_or(field)
 }
 
 /// For fuzzing: whatever is accepted has a secret, and counts no more scratch codes than lines.

@@ -73,6 +73,8 @@ pub struct Entry {
 /// A seed that can be used.
 #[derive(Debug)]
 pub struct Seed {
+    /// Where it stands in its file, for whoever repairs it.
+    pub place: String,
     /// A name for the factor.
     pub label: String,
     /// The shared secret.
@@ -90,6 +92,7 @@ pub struct Seed {
 impl Seed {
     fn of(read: Provisioning) -> Seed {
         Seed {
+            place: String::new(),
             label: read.issuer.to_string(),
             secret: read.secret,
             parameters: read.parameters,
@@ -271,6 +274,7 @@ fn secret_file(text: &str) -> Result<Entry, Unreadable> {
         account: None,
         serial: None,
         seed: Ok(Seed {
+            place: String::new(),
             label: "Google Authenticator".to_owned(),
             secret: read.secret,
             parameters: read.parameters,
@@ -380,6 +384,7 @@ pub fn by_account(contents: Contents, owners: &Owners) -> Sorted {
             sorted.refused.push((place, why.to_owned()));
             continue;
         }
+        seed.place = place;
         seed.label = bounded(&seed.label, LABEL_CHARS_MAX);
         sorted.accounts.entry(owner).or_default().push(seed);
     }

@@ -203,6 +203,7 @@ fn seed(
     let issuer = child(key, "Issuer")?.map(|issuer| shown(content(issuer)));
     let words = [issuer.as_deref(), serial].into_iter().flatten();
     Ok(Seed {
+        place: String::new(),
         label: words.collect::<Vec<_>>().join(" "),
         secret: SharedSecret::from_bytes(&bytes).map_err(PskcError::Secret)?,
         parameters,

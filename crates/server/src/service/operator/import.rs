@@ -20,6 +20,9 @@ use super::{Operator, Reply, refused};
 pub struct Seed {
     /// Its secret and parameters as an otpauth URI; the names in it are not looked at.
     pub uri: Zeroizing<String>,
+    /// Where it stands in its file, for refusals to name.
+    #[serde(default)]
+    pub place: String,
     /// A name for the factor.
     pub label: String,
     /// Time steps by which its clock was found to be ahead.
@@ -28,6 +31,17 @@ pub struct Seed {
     /// The highest time step whose code the other system accepted.
     #[serde(default)]
     pub last_accepted: Option<u64>,
+}
+
+impl Seed {
+    /// Its place in the file, and its label where it has one.
+    fn named(&self) -> String {
+        match (self.place.as_str(), self.label.as_str()) {
+            (place, "") => place.to_owned(),
+            ("", label) => label.to_owned(),
+            (place, label) => format!("{place} ({label})"),
+        }
+    }
 }
 
 /// What came of one authenticator.
@@ -82,7 +96,7 @@ impl Operator {
         for seed in &seeds {
             let read = match otpauth::parse(&seed.uri) {
                 Ok(read) => read,
-                Err(error) => return Ok(refused(format!("{}: {error}", seed.label))),
+                Err(error) => return Ok(refused(format!("{}: {error}", seed.named()))),
             };
             seeded.push(Seeded {
                 label: seed.label.clone(),
@@ -136,7 +150,7 @@ impl From<Took> for Taken {
 
 /// Why an account took nothing over, and what to do.
 fn told(why: NotImported, name: &str, seeds: &[Seed]) -> String {
-    let label = |at: usize| seeds.get(at).map_or("", |seed| seed.label.as_str());
+    let named = |at: usize| seeds.get(at).map_or_else(String::new, Seed::named);
     match why {
         NotImported::NoAccount => {
             format!(
@@ -149,26 +163,26 @@ fn told(why: NotImported, name: &str, seeds: &[Seed]) -> String {
             strength: SecretStrength::Sample,
         } => format!(
             "{}: its secret is a sample that everybody knows; enrol it anew",
-            label(at)
+            named(at)
         ),
         NotImported::Secret { at, .. } => {
-            format!("{}: its secret has less than 80 bits; enrol it anew", label(at))
+            format!("{}: its secret has less than 80 bits; enrol it anew", named(at))
         }
         NotImported::LongSecret { at } => format!(
             "{}: its secret is longer than the block of its hash function (64 bytes, with SHA512 128); enrol it anew",
-            label(at)
+            named(at)
         ),
         NotImported::TimeStep { at } => {
-            format!("{}: its time step is not 15 to 120 s; enrol it anew", label(at))
+            format!("{}: its time step is not 15 to 120 s; enrol it anew", named(at))
         }
         NotImported::Drift { at } => format!(
             "{}: its clock is more than an hour off; set it right, or enrol it anew",
-            label(at)
+            named(at)
         ),
         NotImported::LastAccepted { at } => format!(
             "{}: a time step more than an hour ahead is said to be used (DISALLOW_REUSE); take it out, or enrol \
              it anew",
-            label(at)
+            named(at)
         ),
     }
 }
