@@ -5,6 +5,7 @@ mod budgets;
 mod challenges;
 mod credentials;
 mod enrolment;
+mod imports;
 mod numbers;
 mod recovery;
 mod sign_in;

@@ -250,7 +250,8 @@ impl Import {
             Ok(imported) => {
                 let factors = outcome.seeds.iter().zip(&imported.taken).map(|(seed, taken)| {
                     json!({
-                        "entry": seed.place, "label": seed.label, "shows": seed.shows(), "outcome": taken, "notes": seed.notes,
+                        "entry": seed.place, "label": seed.label, "shows": seed.shows(), "outcome": taken,
+                        "notes": seed.notes,
                     })
                 });
                 json!({

@@ -104,9 +104,8 @@ fn container_opens_under_no_other_key_or_passphrase() {
 
 /// A container that would be read, were it not for what stands in it.
 fn container(attributes: &str, inside: &str) -> String {
-    format!(
-        "<KeyContainer Version=\"1.0\" xmlns=\"urn:ietf:params:xml:ns:keyprov:pskc\"{attributes}>{inside}</KeyContainer>"
-    )
+    let namespace = "urn:ietf:params:xml:ns:keyprov:pskc";
+    format!("<KeyContainer Version=\"1.0\" xmlns=\"{namespace}\"{attributes}>{inside}</KeyContainer>")
 }
 
 fn nested(depth: usize, begin: impl Fn(usize) -> String) -> String {
