@@ -25,19 +25,36 @@ const SOURCES: [(&str, &[&str]); 3] = [
     ("countersign_auth", &["crates/core/src", "crates/auth/src"]),
     (
         "countersign_server",
-        &["crates/core/src", "crates/server/src/door"],
+        &[
+            "crates/core/src",
+            "crates/server/src/door",
+            "crates/server/src/seeds",
+        ],
     ),
 ];
 
+/// Targets of what an operator imports; all others read what strangers send.
+const IMPORTS: [&str; 4] = ["base64", "google_authenticator", "migration", "pskc"];
+
+/// Fuzzes the parsers of what strangers send.
+pub(super) fn strangers(workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {
+    run(workshop, options, |target| !IMPORTS.contains(&target))
+}
+
+/// Fuzzes the parsers of what an operator imports.
+pub(super) fn imports(workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {
+    run(workshop, options, |target| IMPORTS.contains(&target))
+}
+
 /// Gives each fuzz target its executions; what it learns stays out of the committed corpus.
-pub(super) fn run(workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {
+fn run(workshop: &Workshop, options: &Options, is_meant: impl Fn(&str) -> bool) -> Result<Numbers, Fault> {
     let targets = Task::cargo(&["+nightly", "fuzz", "list"]).ask(workshop)?;
     if !targets.is_success() {
         let reason = "needs the nightly toolchain and cargo-fuzz (cargo install cargo-fuzz)";
         return Err(Fault::Skipped(format!("{reason}: {}", targets.errors.trim())));
     }
     let mut numbers = Numbers::new();
-    for target in targets.output.lines() {
+    for target in targets.output.lines().filter(|target| is_meant(target)) {
         numbers.insert(target.to_owned(), fuzz(target, workshop, options)?.into());
     }
     if numbers.is_empty() {

@@ -55,7 +55,8 @@ impl From<&str> for Fault {
 
 const SOAKS: &[Soak] = &[
     soak("oathtool", suites::oathtool),
-    soak("fuzz", fuzz::run),
+    soak("fuzz", fuzz::strangers),
+    soak("fuzz-imports", fuzz::imports),
     soak("races", suites::races),
     soak("kills", suites::kills),
     soak("bad-inputs", suites::bad_inputs),

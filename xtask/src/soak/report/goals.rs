@@ -55,6 +55,11 @@ pub(super) const ABOUT: &[About] = &[
         goals: &[at_least("*", "executions", 100_000_000.0)],
     },
     About {
+        name: "fuzz-imports",
+        says: "The same for the parsers of what an operator imports.",
+        goals: &[at_least("*", "executions", 100_000_000.0)],
+    },
+    About {
         name: "mutation",
         says: "Hundredths of the changes to the code, made one at a time, that a test of its own crate noticed.",
         goals: &[
