@@ -71,13 +71,10 @@ pub fn find<'a>(account: &'a Account, secret: &SharedSecret, world: &World<'_>) 
 /// Takes factors from an account and remembers their secrets; beyond [`REMOVED_MAX`] the oldest is forgotten.
 pub fn part_with(account: &mut Account, is_leaving: impl Fn(&Factor) -> bool, world: &World<'_>) {
     for factor in account.factors.extract_if(.., |factor| is_leaving(factor)) {
-        let Some(mut removed) = Removed::of(&factor, &account.name, world) else {
+        let Some(removed) = Removed::of(&factor, &account.name, world) else {
             continue;
         };
-        let mut known = account.removed.iter();
-        if let Some(at) = known.position(|known| known.secret == removed.secret) {
-            removed.next = removed.next.max(account.removed.remove(at).next);
-        }
+        account.removed.retain(|known| known.secret != removed.secret);
         account.removed.push(removed);
     }
     let surplus = account.removed.len().saturating_sub(REMOVED_MAX);

@@ -281,6 +281,12 @@ fn token_that_left_the_account_does_not_come_back_by_another_import() {
             let again = granted(installation.submit(&import("bob", vec![token(0, 0)])));
             assert_eq!(again.taken, [Taken::Removed], "{leaving:?}");
             assert_eq!(installation.records, before);
+            let padded = Seed {
+                secret: SharedSecret::from_bytes(&[secret(0).expose(), &[0; 3]].concat()).expect("a secret"),
+                ..token(0, 0)
+            };
+            let again = granted(installation.submit(&import("bob", vec![padded])));
+            assert_eq!(again.taken, [Taken::Removed], "to HMAC it is the same key");
             let other = granted(installation.submit(&import("bob", vec![token(0, 0), hotp(9, 0)])));
             assert_eq!(other.taken, [Taken::Removed, Taken::Added]);
             assert!(installation.account(&bob).has_second_factor());
@@ -302,6 +308,13 @@ fn codes_that_were_used_stay_used_when_a_token_comes_back_as_whatever_kind() {
             let told = granted(installation.submit(&again(token)));
             assert_eq!(told.taken, [Taken::Added]);
             assert_eq!(next(&installation, &bob), Counter(4), "{leaving:?}");
+            let reset = Manage {
+                name: bob.clone(),
+                action: Action::Reset,
+                origin: origin("operator"),
+            };
+            installation.submit(&reset);
+            assert_eq!(installation.account(&bob).removed.len(), 1, "it is one secret");
         }
         for (token, used) in [
             (totp(0), step),

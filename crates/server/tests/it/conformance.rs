@@ -557,9 +557,19 @@ fn embedded_store_of_before_counter_based_tokens_is_raised_so_that_older_binarie
         .and_then(|()| older.execute_batch(include_str!("../../migrations/sqlite/0002_founder.sql")))
         .and_then(|()| older.pragma_update(None, "user_version", 2))
         .expect("the shape before");
+    let body = r#"{"name":"bob","created_at":10,"password":null,"factors":[]}"#;
+    let insert = "INSERT INTO record (kind, id, version, body) VALUES ('account', 'bob', 1, ?1)";
+    older.execute(insert, [body]).expect("it is stored");
     let store = Sqlite::open(&path).expect("the store opens");
     let version = older.pragma_query_value(None, "user_version", |row| row.get(0));
     assert_eq!(version, Ok(3), "binaries that know up to 2 refuse it");
+    let bob = Name::from_ascii("bob").expect("a name");
+    let kept = Account::new(bob.clone(), UnixSeconds(10));
+    assert_eq!(
+        record_of(&store, &Key::Account(bob)),
+        Some(Record::Account(Box::new(kept))),
+        "what it holds is read"
+    );
     drop(store);
     assert!(Sqlite::open(&path).is_ok(), "it is raised once");
 }

@@ -150,6 +150,10 @@ fn deep_and_wide_documents_are_refused_and_break_nothing() {
         container(&format!(" x='{}'", ">".repeat(3_900)), ""),
         container("", &nested(31, declared)),
         container("", &side_by_side(20_000)),
+        container(
+            "",
+            &nested(30, declared).replacen("</a>", &(side_by_side(60_000) + "</a>"), 1),
+        ),
         container("", "<!-- <a <b> ' -->\n<![CDATA[<a \"]]><?x <a ' ?>"),
     ];
     for text in within {
@@ -325,6 +329,8 @@ fn corpus_and_chance_break_no_container() {
             "</Secret>",
             "<PlainValue>MTIzNDU2Nzg5MDEyMzQ1Njc4OTA=</PlainValue>",
             "<EncryptionKey/>",
+            "<a xmlns:b='>'>",
+            "<!--",
             "<!DOCTYPE a>",
             "&#0;",
             "é",
