@@ -98,8 +98,21 @@ fn nothing_is_lost_where_the_disk_is_full(
             }
         }
     }
-    let full = (0..PEOPLE).all(|_| server.get_bare("/readyz") == 503);
-    assert!(full, "readiness says so");
+    // A page may have room for a small entry when it has none for a sign-in; more of them fill it.
+    let right = |person: &Person| json!({ "username": person.name, "password": PASSWORD });
+    let mut said = 0;
+    for person in people.iter().cycle().take(50 * PEOPLE) {
+        if server.get_bare("/readyz") == 503 {
+            said += 1;
+        } else {
+            said = 0;
+            server.post("/api/auth/login", None, &right(person));
+        }
+        if said == PEOPLE {
+            break;
+        }
+    }
+    assert_eq!(said, PEOPLE, "readiness says so");
     assert_eq!(server.get_bare("/healthz"), 200, "and nobody need start it anew");
     let wrong = json!({ "username": people[0].name, "password": "guess" });
     assert_eq!(server.post("/api/auth/login", None, &wrong).0, 503);
