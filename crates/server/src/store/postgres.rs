@@ -2,7 +2,7 @@
 //!
 //! Knows: SQL, locks, and that a commit whose answer was lost may stand. Must never know: rules.
 //!
-//! A batch locks the rows it was decided upon in the order of their keys, so that two batches with crossing keys wait
+//! A batch locks the rows it touches in the order of their keys, so that two batches with crossing keys wait
 //! for each other in one order and never in a circle. A row that a batch makes is guarded by the table's key: of two
 //! that would make it one does, and the other is decided again. A decision upon the absence of a row that it does not
 //! make is not guarded; no rule grants anything on such an absence.
