@@ -167,7 +167,7 @@ fn disk_full_under_the_embedded_store_loses_nothing_and_is_said() {
 
 #[test]
 #[ignore = "needs root for a disk_full, and postgresql"]
-fn disk_full_under_postgresql_loses_nothing_and_is_said() {
+fn disk_full_under_the_shared_store_loses_nothing_and_is_said() {
     let (volume, cluster, folder) = (Volume::small(24), Cluster::start(), Folder::fresh());
     let place = volume.path().join("place");
     std::fs::create_dir(&place).expect("there is room");
