@@ -84,15 +84,6 @@ impl Provider for BackupCodes {
         }))
     }
 
-    fn resynchronise(
-        &mut self,
-        _: (&str, &str),
-        _: Holder<'_>,
-        _: &mut World<'_>,
-    ) -> Result<CodeVerdict, SealError> {
-        Ok(CodeVerdict::Malformed)
-    }
-
     fn reseal(&mut self, _: Holder<'_>, _: &mut World<'_>) -> Result<bool, SealError> {
         Ok(false)
     }

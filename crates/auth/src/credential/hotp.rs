@@ -119,11 +119,6 @@ impl Provider for HotpCredential {
     }
 
     fn reseal(&mut self, holder: Holder<'_>, world: &mut World<'_>) -> Result<bool, SealError> {
-        if self.secret.key_id() == world.keys.current() {
-            return Ok(false);
-        }
-        let secret = self.open(holder, world)?;
-        self.secret = super::seal(&secret, COLUMN, holder, world);
-        Ok(true)
+        super::reseal(&mut self.secret, COLUMN, holder, world)
     }
 }

@@ -175,7 +175,8 @@ pub trait Provider {
     ) -> Result<CodeVerdict, SealError>;
 
     /// Finds prover and verifier together again by two consecutive codes, none of which was ever accepted (RFC
-    /// 4226 §7.4, RFC 6238 §6); both are used up by that. For whoever is signed in alone.
+    /// 4226 §7.4, RFC 6238 §6); both are used up by that. For whoever is signed in alone. Codes that have no order are
+    /// never consecutive.
     ///
     /// # Errors
     /// [`SealError`] when its secret can't be opened.
@@ -184,7 +185,10 @@ pub trait Provider {
         codes: (&str, &str),
         holder: Holder<'_>,
         world: &mut World<'_>,
-    ) -> Result<CodeVerdict, SealError>;
+    ) -> Result<CodeVerdict, SealError> {
+        let _ = (codes, holder, world);
+        Ok(CodeVerdict::Malformed)
+    }
 
     /// Seals its secrets anew under the ring's current key; false when there was nothing to do.
     ///
@@ -224,6 +228,21 @@ fn open(
     let row = format!("{}/{}", holder.account, holder.factor);
     let bytes = world.keys.open(sealed, place(&row, column))?;
     SharedSecret::from_bytes(&bytes).map_err(|_| SealError::Altered)
+}
+
+/// Seals the shared secret of a factor anew under the current key; false when it is already.
+fn reseal(
+    sealed: &mut Sealed,
+    column: &str,
+    holder: Holder<'_>,
+    world: &mut World<'_>,
+) -> Result<bool, SealError> {
+    if sealed.key_id() == world.keys.current() {
+        return Ok(false);
+    }
+    let secret = open(sealed, column, holder, world)?;
+    *sealed = seal(&secret, column, holder, world);
+    Ok(true)
 }
 
 fn place<'a>(row: &'a str, column: &'a str) -> Place<'a> {

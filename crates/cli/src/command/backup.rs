@@ -129,9 +129,15 @@ impl Restore {
         let mut step = |bytes| progress.advance(bytes);
         let ring = text.as_ref().map(|text| text.as_str());
         let folder = self.data.folder()?;
-        backup::restore(&self.file, &folder, &secret, ring, &mut step).map_err(told)?;
+        let aside = backup::restore(&self.file, &folder, &secret, ring, &mut step).map_err(told)?;
         progress.end();
         let folder = folder.display();
+        if !aside.is_empty() {
+            say(format_args!(
+                "{folder}/countersign.toml: {} set aside, since it leads out of the folder",
+                aside.join(", ")
+            ));
+        }
         say(format_args!(
             "{folder} is restored; run `countersign audit verify --data {folder}` before you serve it"
         ));

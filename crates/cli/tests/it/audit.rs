@@ -247,3 +247,22 @@ fn cut_audit_is_still_named_after_it_has_grown_beyond_the_cut() {
     let named = format!("audit entry {last} of node main is not the one that the checkpoint saw");
     assert!(complaint.contains(&named), "{complaint}");
 }
+
+#[test]
+fn audit_that_is_cut_below_its_checkpoint_is_not_copied_into_a_store_that_would_call_it_whole() {
+    let folder = Folder::fresh();
+    let (data, to) = (folder.data(), folder.0.join("moved"));
+    let last = history(&data);
+    database(&data)
+        .execute_batch("DELETE FROM audit WHERE number > 6")
+        .expect("the statement runs");
+    let place = |path: &Path| format!("sqlite:{}", path.display());
+    let copied = countersign(
+        &["store", "copy", "--from", &place(&data), "--to", &place(&to)],
+        "",
+    );
+    assert_eq!(copied.code, 1, "{}", copied.stderr);
+    let named = format!("ends at entry 6, the checkpoint saw entry {last}");
+    assert!(copied.stderr.contains(&named), "{}", copied.stderr);
+    assert_ne!(verify(&to).0, 0, "what was not copied is not whole");
+}

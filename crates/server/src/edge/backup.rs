@@ -199,7 +199,7 @@ fn belongs(name: &str) -> bool {
 }
 
 /// Restores a backup into a folder that is missing or empty; `ring` is the ring's text where it does not
-/// travel inside.
+/// travel inside. Answers the settings that were set aside because they lead out of the folder.
 ///
 /// # Errors
 /// [`BackupError`]; the folder is then as it was.
@@ -209,7 +209,7 @@ pub fn restore(
     secret: &Secret<'_>,
     ring: Option<&str>,
     progress: &mut dyn FnMut(u64),
-) -> Result<(), BackupError> {
+) -> Result<Vec<&'static str>, BackupError> {
     if let Ok(mut entries) = fs::read_dir(folder)
         && entries.next().is_some()
     {
@@ -221,11 +221,12 @@ pub fn restore(
     let failed = |error| BackupError::Io(beside.clone(), error);
     DirBuilder::new().mode(0o700).create(&beside).map_err(failed)?;
     let restored = unpack(from, &beside, secret, progress).and_then(|()| {
-        set_aside(&beside.join("countersign.toml")).map_err(failed)?;
+        let aside = set_aside(&beside.join("countersign.toml")).map_err(failed)?;
         if let Some(text) = ring {
             super::folder::write_private(&beside.join("keys/ring"), text.as_bytes()).map_err(failed)?;
         }
-        fs::rename(&beside, folder).map_err(|error| BackupError::Io(folder.to_owned(), error))
+        fs::rename(&beside, folder).map_err(|error| BackupError::Io(folder.to_owned(), error))?;
+        Ok(aside)
     });
     if restored.is_err() {
         // The half of a restore is worth nothing, and might be taken for a whole one.
@@ -237,25 +238,27 @@ pub fn restore(
 /// Settings that lead out of the folder: what is restored has its own database and its own ring.
 const LEADING_OUT: [&str; 5] = ["store", "store_password_file", "store_ca", "keys", "keys_file"];
 
-/// Makes comments of the settings that would have a restored folder work with another store or ring.
-fn set_aside(settings: &Path) -> io::Result<()> {
+/// Makes comments of the settings that would have a restored folder work with another store or ring; answers which.
+fn set_aside(settings: &Path) -> io::Result<Vec<&'static str>> {
     let Some(bytes) = super::folder::read_optional(settings)? else {
-        return Ok(());
+        return Ok(Vec::new());
     };
     let text = String::from_utf8_lossy(&bytes);
-    let leads_out = |line: &str| {
-        let name = line.split('=').next().unwrap_or_default();
-        LEADING_OUT.contains(&name.trim().trim_matches(['"', '\'']))
-    };
-    let mut kept = String::new();
+    let (mut kept, mut aside) = (String::new(), Vec::new());
     for line in text.lines() {
-        if leads_out(line) {
+        let name = line.split('=').next().unwrap_or_default();
+        let name = name.trim().trim_matches(['"', '\'']);
+        if let Some(name) = LEADING_OUT.into_iter().find(|known| *known == name) {
             kept.push_str("# Set aside when this folder was restored from a backup: ");
+            aside.push(name);
         }
         kept.push_str(line);
         kept.push('\n');
     }
-    super::folder::write_private(settings, kept.as_bytes())
+    if !aside.is_empty() {
+        super::folder::write_private(settings, kept.as_bytes())?;
+    }
+    Ok(aside)
 }
 
 fn unpack(
@@ -463,6 +466,30 @@ mod tests {
         }
         for name in ["keys/ring", "countersign.db", "tls/ca.pem", "tls/leaf.names"] {
             assert!(belongs(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn settings_that_lead_out_of_the_folder_are_set_aside_and_named_and_no_others() {
+        let path = std::env::temp_dir().join(format!("countersign-set-aside-{}", std::process::id()));
+        let text = "store = \"elsewhere\"\nname = \"store\"\n'keys'=\"/other\"\n";
+        fs::write(&path, text).expect("a file can be written");
+        let aside = set_aside(&path).expect("it can be read");
+        let left = fs::read_to_string(&path).expect("it is there");
+        fs::remove_file(&path).expect("it can be removed");
+        assert_eq!(aside, ["store", "keys"]);
+        let live: Vec<_> = left.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(live, ["name = \"store\""]);
+    }
+
+    #[test]
+    fn what_is_set_aside_are_settings_that_there_are() {
+        let known: Vec<_> = crate::settings::TABLE
+            .iter()
+            .map(|setting| setting.name)
+            .collect();
+        for name in LEADING_OUT.into_iter().filter(|name| *name != "keys_file") {
+            assert!(known.contains(&name), "{name} is no setting");
         }
     }
 }

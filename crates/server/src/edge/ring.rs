@@ -262,4 +262,58 @@ mod tests {
             Some(RingError::Twice(6))
         );
     }
+
+    /// A folder of a test's own, removed at the end.
+    struct Scratch(PathBuf);
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    /// What many processes do at once, each with a file of its own over one path.
+    fn at_once<T: Send>(name: &str, work: impl Fn(RingFile) -> T + Sync) -> (Vec<T>, RingFile, Scratch) {
+        let folder = std::env::temp_dir().join(format!("countersign-ring-{name}-{}", std::process::id()));
+        let scratch = Scratch(folder);
+        let path = scratch.0.join("keys/ring");
+        let done = std::thread::scope(|scope| {
+            let work = &work;
+            let running: Vec<_> = (0..8)
+                .map(|_| {
+                    let file = RingFile::at(path.clone());
+                    scope.spawn(move || work(file))
+                })
+                .collect();
+            let done = running.into_iter().map(|thread| thread.join());
+            done.map(|done| done.expect("no thread panics")).collect()
+        });
+        (done, RingFile::at(path), scratch)
+    }
+
+    #[test]
+    fn of_many_that_draw_a_ring_at_once_one_does_and_all_have_it() {
+        let draw = |file: RingFile| {
+            let text = file.draw_unless_there().expect("the folder can be written");
+            parse(&text).expect("a ring").fingerprint()
+        };
+        let (mut drawn, file, _scratch) = at_once("draw", draw);
+        drawn.dedup();
+        assert_eq!(drawn, [file.read().expect("a ring").fingerprint()]);
+    }
+
+    #[test]
+    fn key_that_was_added_is_never_lost_by_another_that_is_added_at_once() {
+        let add = |file: RingFile| {
+            file.draw_unless_there().expect("the folder can be written");
+            file.add().expect("a ring").current().to_owned()
+        };
+        let (added, file, _scratch) = at_once("add", add);
+        let kept = file.read().expect("a ring");
+        assert_eq!(kept.ids().count(), 1 + added.len());
+        assert!(
+            added.iter().all(|id| kept.ids().any(|kept| kept == id)),
+            "{kept:?}"
+        );
+    }
 }

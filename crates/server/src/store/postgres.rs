@@ -25,6 +25,12 @@ use super::sqlite::Sqlite;
 use super::transfer::{self, Trouble};
 use super::{AuditRow, Batch, Chain, Fate, Listener, NOTE_HIGH_WATER, NOTE_SEALING_KEY, Store, StoreError};
 
+mod follow;
+mod pool;
+
+pub use pool::check_address;
+use pool::{Lent, Pool, unavailable};
+
 const MIGRATIONS: [&str; 2] = [
     include_str!("../../migrations/postgres/0001_records.sql"),
     include_str!("../../migrations/postgres/0002_tokens.sql"),
@@ -46,12 +52,6 @@ const TRIES_MAX: usize = 4;
 /// Seconds by which the highest time may run ahead of its note: so often, and not at every commit, do all nodes write
 /// the one row.
 const HIGH_WATER_STEP_S: u64 = 5;
-
-mod follow;
-mod pool;
-
-pub use pool::check_address;
-use pool::{Lent, Pool, unavailable};
 
 /// A database on a server.
 pub struct Postgres {
@@ -230,12 +230,7 @@ async fn migrate_locked(client: &Lent) -> Result<(), StoreError> {
         .map_err(unavailable)?
         .is_empty()
     {
-        let schema = rows(
-            client,
-            "SELECT value FROM note WHERE name = $1",
-            vec![value(NOTE_SCHEMA)],
-        )
-        .await;
+        let schema = rows(client, NOTE, vec![value(NOTE_SCHEMA)]).await;
         let schema = schema.map_err(unavailable)?;
         found = schema
             .first()
@@ -648,10 +643,7 @@ impl Store for Postgres {
     }
 
     fn note(&self, name: &str) -> Result<Option<String>, StoreError> {
-        let rows = self.query(
-            "SELECT value FROM note WHERE name = $1",
-            vec![value(name.to_owned())],
-        )?;
+        let rows = self.query(NOTE, vec![value(name.to_owned())])?;
         Ok(rows.first().map(|row| row.get(0)))
     }
 

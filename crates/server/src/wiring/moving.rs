@@ -109,9 +109,7 @@ impl Held {
             }
         }
     }
-}
 
-impl Held {
     /// Whether nobody else can have been at it since it was opened.
     fn is_held(&mut self) -> bool {
         match &mut self.hold {
