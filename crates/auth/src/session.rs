@@ -2,40 +2,11 @@
 //!
 //! Knows: the two time-outs and the levels. Must never know: cookies or headers.
 
-use core::fmt;
-
+pub use countersign_core::elevation::Level;
 use countersign_core::time::UnixSeconds;
-use serde::{Deserialize, Serialize};
 
 use crate::policy::Policy;
 use crate::record::Session;
-
-/// How strongly a session was proven, as told to applications in `acr`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Level {
-    /// One factor: a password alone.
-    #[serde(rename = "cs:1")]
-    One,
-    /// Two factors, replay-resistant.
-    #[serde(rename = "cs:2")]
-    Two,
-}
-
-impl Level {
-    /// The value of `acr`.
-    pub fn acr(self) -> &'static str {
-        match self {
-            Level::One => "cs:1",
-            Level::Two => "cs:2",
-        }
-    }
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.acr())
-    }
-}
 
 /// Whether a session may still be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,15 +23,12 @@ pub enum SessionVerdict {
     Expired,
 }
 
-/// Seconds by which something may be dated after now: what clocks of nodes that share a store may differ by.
-const AHEAD_S_MAX: u64 = 60;
-
 /// Whether what was opened at one time and ends at another is open now.
 ///
 /// *Security*: what is dated after now was opened while the clock was ahead; once an operator has put the clock
 /// right, it is over, and does not live on until that time comes.
 pub fn is_open(created_at: UnixSeconds, expires_at: UnixSeconds, now: UnixSeconds) -> bool {
-    created_at.since(now) <= AHEAD_S_MAX && now < expires_at
+    !created_at.is_ahead_of(now) && now < expires_at
 }
 
 /// Judges a session at a moment; `last_seen` is the newest activity known, stored or in memory.

@@ -25,6 +25,13 @@ impl UnixSeconds {
         UnixSeconds(self.0.saturating_add(seconds))
     }
 
+    /// Whether this moment lies further ahead than clocks that share a store may differ: by more than 60 s. What is
+    /// dated so was written while a clock was ahead.
+    #[must_use]
+    pub const fn is_ahead_of(self, now: UnixSeconds) -> bool {
+        self.since(now) > 60
+    }
+
     /// Seconds passed since an earlier moment; 0 when it is not earlier.
     #[must_use]
     pub const fn since(self, earlier: UnixSeconds) -> u64 {

@@ -477,7 +477,7 @@ impl Service {
 
     /// Whether a session may do nothing but enrol a second factor and end.
     pub fn must_enrol(&self, live: &Live) -> bool {
-        self.policy.second_factor_required && live.session.level == Level::One
+        self.policy.second_factor_required && live.session.level < Level::Two
     }
 
     /// Ends sessions at their owner's wish; says how many.
@@ -635,7 +635,7 @@ impl Service {
             return Ok(Err(problem));
         }
         // No hash is computed for what can't be a code; a session of two factors owes one.
-        if live.session.level == Level::Two && class_of(code).is_none() {
+        if live.session.level >= Level::Two && class_of(code).is_none() {
             self.note_refusal(Act::PasswordChange, Reason::Malformed, origin);
             return Ok(Ok(password::Replaced::Malformed));
         }

@@ -84,8 +84,10 @@ pub(super) async fn home(
 /// A level in words.
 pub(super) fn level(level: Level) -> &'static str {
     match level {
+        Level::Clear => "Over a line in clear",
         Level::One => "Password alone",
         Level::Two => "Password and code",
+        Level::TwoPhishingResistant => "Password and passkey",
     }
 }
 
