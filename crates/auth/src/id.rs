@@ -9,6 +9,7 @@ use core::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::rule::Entropy;
@@ -52,6 +53,83 @@ impl fmt::Debug for Token {
     }
 }
 
+/// A session's bearer token, spelt as 96 lower-case hexadecimal digits: the session's handle of 128 bits, which stays, and
+/// a key of 256 bits, which is replaced.
+///
+/// # Security
+/// As [`Token`]. The handle finds the session's record and opens nothing.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SessionToken(Zeroizing<String>);
+
+/// Digits of a handle in a session's token.
+const HANDLE_DIGITS: usize = 32;
+/// Digits of a session's token.
+const SESSION_TOKEN_DIGITS: usize = HANDLE_DIGITS + 64;
+
+impl SessionToken {
+    /// Draws the token of a new session.
+    pub fn draw(entropy: &mut dyn Entropy) -> SessionToken {
+        let mut bytes = [0u8; HANDLE_DIGITS / 2];
+        entropy.fill(&mut bytes);
+        SessionToken::renew(&hex(&bytes), entropy)
+    }
+
+    /// Draws another key to the session of a handle.
+    pub fn renew(handle: &str, entropy: &mut dyn Entropy) -> SessionToken {
+        let mut bytes = Zeroizing::new([0u8; 32]);
+        entropy.fill(&mut *bytes);
+        let key = Zeroizing::new(hex(&*bytes));
+        SessionToken(Zeroizing::new([handle, &key].concat()))
+    }
+
+    /// The text that goes to its holder, once.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// The session's handle.
+    pub fn handle(&self) -> &str {
+        &self.0[..HANDLE_DIGITS]
+    }
+
+    /// The identifier under which the session's record is stored.
+    pub fn digest(&self) -> Digest {
+        Digest::of(self.handle())
+    }
+
+    /// What the session keeps of this key to it.
+    pub fn key(&self) -> Digest {
+        Digest::of(&self.0)
+    }
+}
+
+impl fmt::Debug for SessionToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionToken(…)")
+    }
+}
+
+/// What a client presented as a session's token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Presented {
+    /// The session it names.
+    pub session: Digest,
+    /// The key it shows for it.
+    pub key: Digest,
+}
+
+impl Presented {
+    /// Reads what was presented; none unless it has a token's shape.
+    pub fn of(text: &str) -> Option<Presented> {
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        let has_shape = text.len() == SESSION_TOKEN_DIGITS && text.bytes().all(is_digit);
+        has_shape.then(|| Presented {
+            session: Digest::of(&text[..HANDLE_DIGITS]),
+            key: Digest::of(text),
+        })
+    }
+}
+
 /// The SHA-256 of a presented token: what records are keyed by.
 ///
 /// # Security
@@ -64,6 +142,11 @@ impl Digest {
     /// Hashes whatever a client presented. Any text has a digest; only a real token's digest has a record.
     pub fn of(presented: &str) -> Digest {
         Digest(Sha256::digest(presented.as_bytes()).into())
+    }
+
+    /// Whether both are one, compared without telling where they differ.
+    pub fn is(&self, other: &Digest) -> bool {
+        self.0.ct_eq(&other.0).into()
     }
 
     /// Reads back the 64 hexadecimal digits that [`fmt::Display`] prints.

@@ -16,6 +16,8 @@ use ipnet::IpNet;
 pub struct Policy {
     /// Whether an account must enrol a second factor before it may do anything else.
     pub second_factor_required: bool,
+    /// Whether the second factor is asked for at a step-up alone, and the password is enough to sign in.
+    pub second_factor_at_step_up: bool,
     /// The time steps accepted around now at people's doors (RFC 6238 §5.2 recommends at most one for network
     /// delay).
     pub window: AcceptanceWindow,
@@ -35,6 +37,12 @@ pub struct Policy {
     pub session_s: u32,
     /// Seconds without activity after which a session ends.
     pub session_idle_s: u32,
+    /// How long an elevation lasts, in seconds.
+    pub elevation_s: u32,
+    /// How long a session's token lives on after it was replaced, for requests in flight, in seconds.
+    pub overlap_s: u32,
+    /// How long a ticket lives by which a session is entered at a protected host, in seconds.
+    pub host_ticket_s: u32,
     /// How long a pending enrolment waits for its confirming code, in seconds.
     pub enrolment_s: u32,
     /// Time steps of clock drift that an enrolment, and where it is wished an acceptance, may learn each way (RFC 6238
@@ -109,6 +117,12 @@ impl Budgets {
 pub const CHALLENGES_MAX: usize = 128;
 /// Largest number of sessions of one account; the oldest goes.
 pub const SESSIONS_MAX: usize = 64;
+/// Largest number of keys to one session: one for each protected host it was used at; the oldest goes.
+pub const HOSTS_MAX: usize = 64;
+/// Most tickets of one session at once by which it is entered at a protected host; the oldest goes.
+pub const HOST_TICKETS_MAX: usize = 8;
+/// Longest purpose of an elevation, in characters.
+pub const PURPOSE_CHARS_MAX: usize = 64;
 /// Largest number of known browsers of one account; the one unused for longest goes.
 pub const BROWSERS_MAX: usize = 16;
 /// Largest number of second factors of one account.
@@ -126,6 +140,7 @@ impl Default for Policy {
     fn default() -> Policy {
         Policy {
             second_factor_required: true,
+            second_factor_at_step_up: false,
             window: AcceptanceWindow { past: 1, future: 1 },
             acceptance: Acceptance::Window,
             look_ahead: 10,
@@ -135,6 +150,9 @@ impl Default for Policy {
             challenge_wrong_codes_max: 5,
             session_s: 3600,
             session_idle_s: 1800,
+            elevation_s: 900,
+            overlap_s: 10,
+            host_ticket_s: 60,
             enrolment_s: 900,
             enrolment_drift_steps: 10,
             resynchronisation_s: 3600,

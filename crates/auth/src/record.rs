@@ -9,6 +9,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use countersign_core::elevation::Standing;
 use countersign_core::time::UnixSeconds;
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +17,7 @@ use crate::credential::Factor;
 use crate::credential::removed::Removed;
 use crate::id::Digest;
 use crate::name::Name;
-use crate::session::Level;
+use crate::seal::Sealed;
 
 /// The key of a record.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +36,10 @@ pub enum Key {
     Founder,
     /// One bucket of the throttle's table.
     Bucket(u16),
+    /// The keys that sign tokens; there is one such record or none.
+    Signing,
+    /// An application that asks about tokens, by its name.
+    Application(Name),
     /// A notice to an account's owner: a row of the outbox until it is delivered, a line on their page until
     /// it is old.
     Notice(Digest),
@@ -48,7 +53,7 @@ pub enum Record {
     /// See [`Challenge`].
     Challenge(Challenge),
     /// See [`Session`].
-    Session(Session),
+    Session(Box<Session>),
     /// See [`Browser`].
     Browser(Browser),
     /// See [`Ticket`].
@@ -57,6 +62,10 @@ pub enum Record {
     Founder(Founder),
     /// See [`Bucket`].
     Bucket(Bucket),
+    /// See [`Signing`].
+    Signing(Signing),
+    /// See [`Application`].
+    Application(Application),
     /// See [`Notice`].
     Notice(Notice),
 }
@@ -66,6 +75,7 @@ impl Record {
     pub fn expires_at(&self) -> Option<UnixSeconds> {
         match self {
             Record::Account(_) | Record::Founder(_) | Record::Bucket(_) => None,
+            Record::Signing(_) | Record::Application(_) => None,
             Record::Challenge(challenge) => Some(challenge.expires_at),
             Record::Session(session) => Some(session.expires_at),
             Record::Browser(browser) => Some(browser.expires_at),
@@ -219,10 +229,20 @@ pub struct Session {
     pub expires_at: UnixSeconds,
     /// Last activity as stored; newer activity may be in memory.
     pub last_seen: UnixSeconds,
-    /// How strongly it was proven.
-    pub level: Level,
+    /// Its handle, with which every token of it begins.
+    pub handle: String,
+    /// How strongly and how lately it was proven.
+    pub standing: Standing,
     /// Methods used, as RFC 8176 names them.
     pub methods: Vec<String>,
+    /// What opens it, one for each place, and those that were replaced a moment ago.
+    pub keys: Vec<SessionKey>,
+    /// Tickets by which it is entered at a protected host, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tickets: Vec<HostTicket>,
+    /// The account's groups: a copy, so that whoever checks a session reads one record.
+    #[serde(default)]
+    pub groups: Vec<String>,
     /// A name its owner gave it.
     #[serde(default)]
     pub label: String,
@@ -231,6 +251,38 @@ pub struct Session {
     /// The client's own description of itself, cut to a bound.
     #[serde(default)]
     pub agent: String,
+}
+
+/// A key to a session: what is kept of one token.
+///
+/// # Security
+/// An elevation is worth something with the key that was made at it, or later, alone: a token that was copied before is
+/// not elevated by its owner's step-up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionKey {
+    /// Digest of the token.
+    pub digest: Digest,
+    /// The protected host it opens the session at; none at Countersign itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// What whoever shows it has proven.
+    pub standing: Standing,
+    /// When it ends, where it was replaced by another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<UnixSeconds>,
+}
+
+/// A single-use ticket by which a session is entered at a protected host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostTicket {
+    /// Digest of the ticket.
+    pub digest: Digest,
+    /// The host it is for.
+    pub host: String,
+    /// Digest of what the browser holds at that host, so that a ticket that was sent to somebody else opens nothing.
+    pub state: Digest,
+    /// When it ends by itself.
+    pub expires_at: UnixSeconds,
 }
 
 /// A browser that completed a sign-in and holds a cookie no stranger can copy.
@@ -276,6 +328,39 @@ pub struct Founder {
 pub struct Bucket {
     /// The entries whose tags fall into this bucket.
     pub entries: Vec<crate::throttle::Entry>,
+}
+
+/// The keys that sign tokens, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Signing {
+    /// Those whose tokens are accepted, or soon will be.
+    pub keys: Vec<SigningKey>,
+}
+
+/// A key that signs tokens (Ed25519, RFC 8032).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SigningKey {
+    /// Its name in `kid`.
+    pub id: String,
+    /// Its secret seed, sealed.
+    pub seed: Sealed,
+    /// Its public half in hexadecimal.
+    pub public: String,
+    /// It is published at once, and signs from then on, so that whoever keeps a copy of the set knows it by then.
+    pub signs_from: UnixSeconds,
+    /// When the last token it signed has ended; none while it is the newest.
+    pub ends_at: Option<UnixSeconds>,
+}
+
+/// An application that asks about tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Application {
+    /// Its name, which is its `client_id`.
+    pub name: Name,
+    /// When it was added.
+    pub created_at: UnixSeconds,
+    /// Digest of its secret, which has 256 bits.
+    pub secret: Digest,
 }
 
 /// Something the owner of an account is told.

@@ -43,6 +43,10 @@ enum Command {
     Import(command::import::Import),
     /// List, rotate and forget the keys that secrets are sealed under
     Key(command::key::Key),
+    /// Add, renew, remove and list applications that ask about tokens
+    App(command::app::App),
+    /// List and rotate the keys that sign tokens
+    Signing(command::app::Signing),
     /// Make a second factor for an account and show its code to scan
     Enrol(command::enrol::Enrol),
     /// Say whether a code is right
@@ -95,6 +99,8 @@ fn run(command: Option<Command>) -> Result<(), Failed> {
         Some(Command::User(user)) => user.run(),
         Some(Command::Import(import)) => import.run(),
         Some(Command::Key(key)) => key.run(),
+        Some(Command::App(app)) => app.run(),
+        Some(Command::Signing(signing)) => signing.run(),
         Some(Command::Enrol(enrol)) => enrol.run(),
         Some(Command::Verify(verify)) => verify.run(),
         Some(Command::Secret(secret)) => secret.run(),

@@ -26,12 +26,7 @@ pub enum Level {
 
 impl Level {
     /// All levels, the weakest first.
-    pub const ALL: [Level; 4] = [
-        Level::Clear,
-        Level::One,
-        Level::Two,
-        Level::TwoPhishingResistant,
-    ];
+    pub const ALL: [Level; 4] = [Level::Clear, Level::One, Level::Two, Level::TwoPhishingResistant];
 
     /// The strongest level that can be reached today: codes that people type are not phishing-resistant.
     pub const REACHABLE: Level = Level::Two;
@@ -79,6 +74,7 @@ impl Elevation {
 
 /// What somebody has proven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Standing {
     /// The level of the session.
     pub level: Level,
@@ -215,12 +211,17 @@ mod tests {
     #[test]
     fn elevation_is_on_for_899_seconds_and_over_at_900() {
         let standing = elevated(Level::One);
-        for (demand, name) in [
-            (Demand::ELEVATED, "elevated"),
-            (level(Level::Two), "level"),
-        ] {
-            assert_eq!(judge(&standing, &demand, NOW.plus(899)), ElevationVerdict::Met, "{name}");
-            assert_eq!(judge(&standing, &demand, NOW.plus(900)), ElevationVerdict::Expired, "{name}");
+        for (demand, name) in [(Demand::ELEVATED, "elevated"), (level(Level::Two), "level")] {
+            assert_eq!(
+                judge(&standing, &demand, NOW.plus(899)),
+                ElevationVerdict::Met,
+                "{name}"
+            );
+            assert_eq!(
+                judge(&standing, &demand, NOW.plus(900)),
+                ElevationVerdict::Expired,
+                "{name}"
+            );
         }
         assert_eq!(standing.level_at(NOW.plus(899)), Level::Two);
         assert_eq!(standing.level_at(NOW.plus(900)), Level::One);
@@ -230,33 +231,60 @@ mod tests {
     fn session_of_two_factors_is_not_elevated_by_that() {
         let standing = session(Level::Two);
         assert_eq!(judge(&standing, &level(Level::Two), NOW), ElevationVerdict::Met);
-        assert_eq!(judge(&standing, &Demand::ELEVATED, NOW), ElevationVerdict::Required);
+        assert_eq!(
+            judge(&standing, &Demand::ELEVATED, NOW),
+            ElevationVerdict::Required
+        );
     }
 
     #[test]
     fn fresh_operation_asks_a_young_code_even_while_elevated() {
         let standing = elevated(Level::One);
-        assert_eq!(judge(&standing, &Demand::fresh(60), NOW.plus(60)), ElevationVerdict::Met);
-        assert_eq!(judge(&standing, &Demand::fresh(60), NOW.plus(61)), ElevationVerdict::Expired);
+        assert_eq!(
+            judge(&standing, &Demand::fresh(60), NOW.plus(60)),
+            ElevationVerdict::Met
+        );
+        assert_eq!(
+            judge(&standing, &Demand::fresh(60), NOW.plus(61)),
+            ElevationVerdict::Expired
+        );
         let password_alone = session(Level::One);
-        assert_eq!(judge(&password_alone, &Demand::fresh(60), NOW), ElevationVerdict::Required);
+        assert_eq!(
+            judge(&password_alone, &Demand::fresh(60), NOW),
+            ElevationVerdict::Required
+        );
     }
 
     #[test]
     fn elevation_of_a_clock_that_was_ahead_is_none() {
         let hour_ago = UnixSeconds(NOW.0 - 3600);
         let standing = elevated(Level::One);
-        assert_eq!(judge(&standing, &Demand::ELEVATED, hour_ago), ElevationVerdict::Expired);
-        assert_eq!(judge(&standing, &Demand::fresh(60), hour_ago), ElevationVerdict::Expired);
+        assert_eq!(
+            judge(&standing, &Demand::ELEVATED, hour_ago),
+            ElevationVerdict::Expired
+        );
+        assert_eq!(
+            judge(&standing, &Demand::fresh(60), hour_ago),
+            ElevationVerdict::Expired
+        );
         let second_ago = UnixSeconds(NOW.0 - 1);
-        assert_eq!(judge(&standing, &Demand::ELEVATED, second_ago), ElevationVerdict::Met);
+        assert_eq!(
+            judge(&standing, &Demand::ELEVATED, second_ago),
+            ElevationVerdict::Met
+        );
     }
 
     #[test]
     fn codes_never_reach_the_phishing_resistant_level_and_clear_lines_never_any_other() {
         let phishing_resistant = level(Level::TwoPhishingResistant);
-        assert_eq!(judge(&elevated(Level::Two), &phishing_resistant, NOW), ElevationVerdict::Required);
-        assert_eq!(judge(&session(Level::Clear), &level(Level::One), NOW), ElevationVerdict::Required);
+        assert_eq!(
+            judge(&elevated(Level::Two), &phishing_resistant, NOW),
+            ElevationVerdict::Required
+        );
+        assert_eq!(
+            judge(&session(Level::Clear), &level(Level::One), NOW),
+            ElevationVerdict::Required
+        );
         assert!(Level::REACHABLE < Level::TwoPhishingResistant);
     }
 

@@ -381,6 +381,8 @@ pub async fn serve(plan: Plan, stop: CancellationToken, ready: impl FnOnce(&Read
         .map_err(|error| OpenError::Io("data folder", error))?;
 
     prove_audit(&service).await?;
+    service.issue_as(&plan.links(address.port()));
+    service.read_signing_keys().await.map_err(OpenError::Service)?;
     let operator = Arc::new(installation.operator(plan.links(address.port())));
     let announced = announce(&plan, address, &secured, &operator).await?;
     let upkeep = tokio::spawn(upkeep(
@@ -394,7 +396,7 @@ pub async fn serve(plan: Plan, stop: CancellationToken, ready: impl FnOnce(&Read
     ready(&announced);
     let routes = http::router(service.clone());
     let routes = if plan.development {
-        http::for_development(routes)
+        http::for_development(routes, service.clone())
     } else {
         routes
     };

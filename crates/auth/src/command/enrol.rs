@@ -23,7 +23,7 @@ use crate::event::{Act, Ending, Event, Origin, Reason};
 use crate::id::Digest;
 use crate::name::Name;
 use crate::policy::{Acceptance, FACTORS_MAX, LABEL_CHARS_MAX};
-use crate::record::{Account, Key, NoticeKind};
+use crate::record::{Account, Key, NoticeKind, Session};
 use crate::rule::{Change, Decision, Fault, Rule, World};
 use crate::session::Level;
 use crate::snapshot::Snapshot;
@@ -67,6 +67,15 @@ pub enum Denied {
 /// Why an asker got no further, and what must be committed all the same.
 type Stopped = (Denied, Vec<Change>);
 
+/// What was shown where a code was owed; nothing where none was.
+#[derive(Default)]
+pub(super) struct Shown {
+    /// The method of the code, as RFC 8176 names it.
+    pub(super) method: Option<&'static str>,
+    /// A backup code issued in its place.
+    pub(super) replacement: Option<Zeroizing<String>>,
+}
+
 /// What was asked for, and what the proof of it left to show.
 pub struct Granted<T> {
     /// What was asked for.
@@ -97,29 +106,40 @@ impl Asker {
     }
 
     /// The asker's account, if the session is its own and alive.
-    pub(super) fn account(&self, seen: &Snapshot) -> Option<Account> {
+    pub(super) fn account(&self, seen: &Snapshot, world: &World<'_>) -> Option<Account> {
+        self.session(seen, world)?;
+        seen.account(&self.name).cloned()
+    }
+
+    /// The session that asks, if it is the account's own and proves enough to ask.
+    pub(super) fn session<'a>(&self, seen: &'a Snapshot, world: &World<'_>) -> Option<&'a Session> {
         let session = seen
             .session(self.session)
             .filter(|session| session.account == self.name)?;
         // Opened before there was a second factor: it proves too little for an account that has one now.
         let account = seen.account(&self.name)?;
-        let proves_enough = session.level == Level::Two || !account.has_second_factor();
-        proves_enough.then(|| account.clone())
+        let proves_enough = session.standing.level >= Level::Two
+            || !account.has_second_factor()
+            || world.policy.second_factor_at_step_up;
+        proves_enough.then_some(session)
     }
 
     /// Asks for the code that is owed; on refusal says what must be committed and answered.
-    fn prove(
+    pub(super) fn prove(
         &self,
         act: Act,
         account: &mut Account,
         gate: &mut Gate<'_>,
         world: &mut World<'_>,
-    ) -> Result<Result<Option<Zeroizing<String>>, Stopped>, Fault> {
+    ) -> Result<Result<Shown, Stopped>, Fault> {
         if !account.has_second_factor() {
-            return Ok(Ok(None));
+            return Ok(Ok(Shown::default()));
         }
         Ok(match prove(account, &self.code, gate, world)? {
-            Proof::Accepted { replacement, .. } => Ok(replacement),
+            Proof::Accepted { method, replacement } => Ok(Shown {
+                method: Some(method),
+                replacement,
+            }),
             Proof::Malformed => Err((Denied::Malformed, Vec::new())),
             Proof::ClockNotSet => Err((Denied::ClockNotSet, Vec::new())),
             Proof::Throttled { retry_after_s } => Err((Denied::Throttled { retry_after_s }, Vec::new())),
@@ -145,7 +165,7 @@ fn with_proof<T>(
     obstacle: impl FnOnce(&Account) -> Option<Denied>,
     change: impl FnOnce(&mut Account, &mut World<'_>, &mut Vec<Change>) -> T,
 ) -> Result<Decision<Result<Granted<T>, Denied>>, Fault> {
-    let Some(mut account) = asker.account(seen) else {
+    let Some(mut account) = asker.account(seen, world) else {
         return Ok(Decision::unchanged(Err(Denied::NoSession)));
     };
     if let Some(denied) = obstacle(&account) {
@@ -156,7 +176,10 @@ fn with_proof<T>(
     let mut gate = Gate::new(&asker.name, true, source, seen, world.keys);
     let (outcome, mut changes) = match asker.prove(act, &mut account, &mut gate, world)? {
         Err((denied, changes)) => (Err(denied), changes),
-        Ok(replacement_code) => {
+        Ok(Shown {
+            replacement: replacement_code,
+            ..
+        }) => {
             let mut changes = Vec::new();
             let (origin, replaced) = (&asker.origin, replacement_code.as_ref());
             note_backup_code(replaced, &mut account, origin, world, &mut changes);
@@ -311,7 +334,7 @@ impl Rule for Confirm {
 
     fn decide(&self, seen: &Snapshot, world: &mut World<'_>) -> Result<Decision<Self::Outcome>, Fault> {
         let asker = &self.asker;
-        let Some(mut account) = asker.account(seen) else {
+        let Some(mut account) = asker.account(seen, world) else {
             return Ok(Decision::unchanged(Err(Denied::NoSession)));
         };
         let shown = browser_text(&asker.origin);

@@ -8,25 +8,32 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
+use countersign_core::elevation::Standing;
 use countersign_core::limit::Room;
 use zeroize::Zeroizing;
 
+pub mod application;
 pub mod code;
 pub mod enrol;
+pub mod host;
 pub mod import;
 pub mod operator;
 pub mod password;
 pub mod resynchronise;
 pub mod session;
+pub mod signing;
+pub mod step_up;
 pub mod ticket;
 pub mod upkeep;
 
 use crate::credential::{CodeVerdict, Holder, class_of};
 use crate::event::{Act, Ending, Event, Origin, Reason};
-use crate::id::{Digest, Token};
+use crate::id::{Digest, SessionToken, Token};
 use crate::name::Name;
 use crate::policy::{BROWSERS_MAX, CHALLENGES_MAX, SESSIONS_MAX};
-use crate::record::{Account, Browser, Challenge, Founder, Key, Notice, NoticeKind, Open, Record, Session};
+use crate::record::{
+    Account, Browser, Challenge, Founder, Key, Notice, NoticeKind, Open, Record, Session, SessionKey,
+};
 use crate::rule::{Change, Fault, World};
 use crate::session::Level;
 use crate::snapshot::Snapshot;
@@ -41,7 +48,7 @@ pub struct SignedIn {
     /// Whose session it is.
     pub name: Name,
     /// The session's token.
-    pub session: Token,
+    pub session: SessionToken,
     /// Seconds until it ends at the latest.
     pub expires_in_s: u32,
     /// How strongly it was proven.
@@ -203,7 +210,7 @@ pub(crate) fn after_password(
     world: &mut World<'_>,
     changes: &mut Vec<Change>,
 ) -> Onward {
-    if account.has_second_factor() {
+    if account.has_second_factor() && !world.policy.second_factor_at_step_up {
         return open_challenge(account, world, changes);
     }
     let mut signed_in = open_session(account, Level::One, &["pwd"], origin, world, changes);
@@ -220,8 +227,13 @@ pub(crate) fn open_session(
     world: &mut World<'_>,
     changes: &mut Vec<Change>,
 ) -> SignedIn {
-    let token = Token::draw(world.entropy);
+    let token = SessionToken::draw(world.entropy);
     let expires_at = world.now.plus(u64::from(world.policy.session_s));
+    let standing = Standing {
+        level,
+        authenticated_at: world.now,
+        elevation: None,
+    };
     for oldest in make_room(&mut account.sessions, SESSIONS_MAX, Key::Session, world, changes) {
         let event = Event::about(Act::SessionEnd, Ending::Success, &account.name, origin);
         changes.push(Change::Audit(event.because(Reason::TooMany).on(oldest.short())));
@@ -235,7 +247,16 @@ pub(crate) fn open_session(
         created_at: world.now,
         expires_at,
         last_seen: world.now,
-        level,
+        handle: String::from(token.handle()),
+        standing,
+        keys: vec![SessionKey {
+            digest: token.key(),
+            host: None,
+            standing,
+            until: None,
+        }],
+        tickets: Vec::new(),
+        groups: account.groups.clone(),
         methods: methods.iter().map(|method| String::from(*method)).collect(),
         label: String::new(),
         network: origin.network.clone(),
@@ -243,7 +264,7 @@ pub(crate) fn open_session(
     };
     changes.push(Change::Put(
         Key::Session(token.digest()),
-        Record::Session(session),
+        Record::Session(session.into()),
     ));
     SignedIn {
         name: account.name.clone(),

@@ -40,7 +40,7 @@ impl Rule for Resynchronise {
     fn decide(&self, seen: &Snapshot, world: &mut World<'_>) -> Result<Decision<Self::Outcome>, Fault> {
         let deny = |denied| Ok(Decision::unchanged(Err(denied)));
         let asker = &self.asker;
-        let Some(mut account) = asker.account(seen) else {
+        let Some(mut account) = asker.account(seen, world) else {
             return deny(Denied::NoSession);
         };
         let (name, before) = (account.name.clone(), account.clone());

@@ -131,7 +131,7 @@ impl Rule for Rename {
         Ok(Decision {
             outcome: true,
             changes: alloc::vec![
-                Change::Put(Key::Session(self.session), Record::Session(session)),
+                Change::Put(Key::Session(self.session), Record::Session(session.into())),
                 Change::Audit(event.on(self.session.short())),
             ],
         })

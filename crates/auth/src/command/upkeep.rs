@@ -56,7 +56,7 @@ impl Rule for Touch {
             let session = seen.session(*id).filter(|session| session.last_seen < *at)?;
             let mut session = session.clone();
             session.last_seen = *at;
-            Some(Change::Put(Key::Session(*id), Record::Session(session)))
+            Some(Change::Put(Key::Session(*id), Record::Session(session.into())))
         });
         Ok(Decision {
             outcome: (),

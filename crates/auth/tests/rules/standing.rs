@@ -8,6 +8,7 @@ use countersign_auth::command::ticket::{Issue, Look};
 use countersign_auth::event::{Act, Reason};
 use countersign_auth::record::{Key, Record, Session, TicketPurpose};
 use countersign_auth::session::{Level, SessionVerdict, judge};
+use countersign_core::elevation::Standing;
 use countersign_core::time::UnixSeconds;
 
 use crate::world::{HOME, Installation, Person, from_browser, hash, name, origin, wrong_code};
@@ -27,8 +28,16 @@ fn session_ends_at_its_age_and_at_its_idleness_and_not_a_second_before() {
         created_at: began,
         expires_at: began.plus(u64::from(policy.session_s)),
         last_seen: began,
-        level: Level::Two,
+        handle: String::new(),
+        standing: Standing {
+            level: Level::Two,
+            authenticated_at: began,
+            elevation: None,
+        },
         methods: Vec::new(),
+        keys: Vec::new(),
+        tickets: Vec::new(),
+        groups: Vec::new(),
         label: String::new(),
         network: String::new(),
         agent: String::new(),

@@ -9,6 +9,7 @@ mod canary;
 mod clock;
 mod cluster;
 mod disk_full;
+mod elevation;
 mod first;
 mod import;
 mod keys;

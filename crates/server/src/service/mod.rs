@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use countersign_auth::command::{Onward, code, enrol, password, resynchronise, session, ticket, upkeep};
+use countersign_auth::command::{Onward, code, enrol, password, resynchronise, ticket, upkeep};
 use countersign_auth::credential::class_of;
 use countersign_auth::event::{Act, Event, Origin, Reason};
 use countersign_auth::id::{Digest, Token};
@@ -22,17 +22,22 @@ use countersign_auth::seal::KeyRing;
 use countersign_auth::session::{Level, SessionVerdict, judge};
 use countersign_auth::snapshot::Snapshot;
 use countersign_core::time::UnixSeconds;
+use tokio::sync::broadcast;
 use zeroize::Zeroizing;
 
 pub mod audit;
 pub mod clock;
 pub mod committer;
+pub mod elevation;
 pub mod hashing;
+mod kept;
 pub mod keys;
 pub mod names;
 pub mod operator;
 pub mod pulse;
 pub mod refusals;
+pub mod sessions;
+pub mod tokens;
 pub mod upkeeper;
 
 pub use committer::Failure;
@@ -40,13 +45,14 @@ use committer::{Committer, Desk, read_closure};
 use countersign_auth::credential::password::PasswordProblem;
 use keys::Keys;
 use pulse::Pulse;
+pub use sessions::Live;
 
 use crate::store::Store;
 
 /// How long the store and the committer may take before the service is not ready.
 const READY_TIME_MAX: Duration = Duration::from_secs(2);
-/// Sessions whose activity is kept in memory before it is written down; beyond that it is written at once.
-const ACTIVITY_MAX: usize = 65_536;
+/// Ends of sessions that a listener may be behind before it is cut off.
+const ENDS_MAX: usize = 4_096;
 
 /// Everything that answers requests. Cheap to share.
 pub struct Service {
@@ -60,6 +66,9 @@ pub struct Service {
     keys: Arc<Keys>,
     entropy: Mutex<Box<dyn Entropy + Send>>,
     activity: Arc<Mutex<HashMap<Digest, UnixSeconds>>>,
+    kept: Arc<sessions::KeptSessions>,
+    ends: broadcast::Sender<Digest>,
+    tokens: tokens::Tokens,
     refusals: refusals::Refusals,
 }
 
@@ -81,17 +90,6 @@ pub struct Parts {
     pub node: String,
     /// Told every notice that becomes durable.
     pub notices: NoticeSink,
-}
-
-/// A session that was found alive.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Live {
-    /// Digest of its token.
-    pub id: Digest,
-    /// The session as stored.
-    pub session: Session,
-    /// When it ends unless there is activity.
-    pub until: UnixSeconds,
 }
 
 /// An account and what is open in its name.
@@ -136,12 +134,17 @@ impl Service {
         let policy = Arc::new(parts.policy);
         let keys = Arc::new(parts.keys);
         let activity = Arc::new(Mutex::new(HashMap::new()));
+        let kept = Arc::new(sessions::none_kept());
+        let (ends, _) = broadcast::channel(ENDS_MAX);
         let [committing, asking] = parts.entropy;
         let ended = {
-            let activity = activity.clone();
+            let (activity, kept, ends) = (activity.clone(), kept.clone(), ends.clone());
             move |key: &Key| {
                 if let Key::Session(id) = key {
                     lock(&activity).remove(id);
+                    kept.forget(id);
+                    // Nobody may be listening.
+                    let _ = ends.send(*id);
                 }
             }
         };
@@ -152,9 +155,10 @@ impl Service {
             pulse.expect_nothing();
         }
         let committed = {
-            let notices = parts.notices;
+            let (notices, kept) = (parts.notices, kept.clone());
             move |change: &Change| match change {
                 Change::Delete(key) => ended(key),
+                Change::Put(Key::Session(id), _) => kept.forget(id),
                 Change::Put(Key::Notice(id), Record::Notice(notice)) if !notice.delivered => {
                     notices(*id, notice)
                 }
@@ -182,6 +186,9 @@ impl Service {
             keys,
             entropy: Mutex::new(asking),
             activity,
+            kept,
+            ends,
+            tokens: tokens::Tokens::default(),
             refusals: refusals::Refusals::default(),
         })
     }
@@ -389,78 +396,6 @@ impl Service {
         Ok(verified)
     }
 
-    /// The session a token opens, if it is alive; being asked is activity.
-    ///
-    /// # Errors
-    /// [`Failure`].
-    pub async fn session(&self, token: &str) -> Result<Option<Live>, Failure> {
-        let now = self.pulse.now()?;
-        let id = Digest::of(token);
-        let Some(session) = self.stored_session(id).await? else {
-            return Ok(None);
-        };
-        let seen = lock(&self.activity)
-            .get(&id)
-            .copied()
-            .unwrap_or(session.last_seen);
-        match judge(&session, seen, now, &self.policy) {
-            SessionVerdict::Live { .. } => {}
-            SessionVerdict::Idle | SessionVerdict::Expired => return Ok(None),
-        }
-        let until = session
-            .expires_at
-            .min(now.plus(u64::from(self.policy.session_idle_s)));
-        if now > seen && self.remember_activity(id, now) {
-            self.write_activity().await?;
-        }
-        Ok(Some(Live { id, session, until }))
-    }
-
-    async fn stored_session(&self, id: Digest) -> Result<Option<Session>, Failure> {
-        self.read(move |store| {
-            let stored = store.load(&[Key::Session(id)]).map_err(Failure::Store)?;
-            Ok(stored.into_iter().find_map(|stored| match stored.record {
-                Some(Record::Session(session)) => Some(session),
-                _ => None,
-            }))
-        })
-        .await
-    }
-
-    /// Notes activity in memory; true when there is so much of it that it must be written down now.
-    fn remember_activity(&self, id: Digest, now: UnixSeconds) -> bool {
-        let mut activity = lock(&self.activity);
-        activity.insert(id, now);
-        activity.len() >= ACTIVITY_MAX
-    }
-
-    /// Writes down what activity there was since the last time.
-    ///
-    /// # Errors
-    /// [`Failure`].
-    pub async fn write_activity(&self) -> Result<(), Failure> {
-        let seen: Vec<_> = lock(&self.activity).drain().collect();
-        let mut chunks = seen.chunks(256);
-        for chunk in &mut chunks {
-            let written = self.submit(upkeep::Touch { seen: chunk.to_vec() }).await;
-            if let Err(failure) = written {
-                self.take_back(chunk);
-                chunks.for_each(|chunk| self.take_back(chunk));
-                return Err(failure);
-            }
-        }
-        Ok(())
-    }
-
-    /// Keeps activity that could not be written down, unless newer was seen meanwhile.
-    fn take_back(&self, seen: &[(Digest, UnixSeconds)]) {
-        let mut activity = lock(&self.activity);
-        for (id, at) in seen {
-            let kept = activity.entry(*id).or_insert(*at);
-            *kept = (*kept).max(*at);
-        }
-    }
-
     /// An account and what is open in its name.
     ///
     /// # Errors
@@ -473,58 +408,6 @@ impl Service {
         let keys = self.ring();
         self.read(move |store| read_view(&name, now, &policy, &activity, &keys, store))
             .await
-    }
-
-    /// Whether a session may do nothing but enrol a second factor and end.
-    pub fn must_enrol(&self, live: &Live) -> bool {
-        self.policy.second_factor_required && live.session.level < Level::Two
-    }
-
-    /// Ends sessions at their owner's wish; says how many.
-    ///
-    /// # Errors
-    /// [`Failure`].
-    pub async fn end_sessions(
-        &self,
-        live: &Live,
-        which: session::Which,
-        origin: &Origin,
-    ) -> Result<usize, Failure> {
-        let (session, name) = (live.id, live.session.account.clone());
-        self.submit(session::End {
-            session,
-            name,
-            which,
-            origin: origin.clone(),
-        })
-        .await
-    }
-
-    /// Names one of the owner's sessions by its short identifier; false when there is none.
-    ///
-    /// # Errors
-    /// [`Failure`].
-    pub async fn name_session(
-        &self,
-        live: &Live,
-        short: &str,
-        label: &str,
-        origin: &Origin,
-    ) -> Result<bool, Failure> {
-        let name = live.session.account.clone();
-        let Some(view) = self.view(&name).await? else {
-            return Ok(false);
-        };
-        let Some((session, ..)) = view.sessions.iter().find(|(id, ..)| id.short() == short) else {
-            return Ok(false);
-        };
-        let rule = session::Rename {
-            name,
-            session: *session,
-            label: label.to_owned(),
-            origin: origin.clone(),
-        };
-        self.submit(rule).await
     }
 
     /// Begins the enrolment of a time-based factor; the code is owed once a second factor is active.
@@ -635,7 +518,7 @@ impl Service {
             return Ok(Err(problem));
         }
         // No hash is computed for what can't be a code; a session of two factors owes one.
-        if live.session.level >= Level::Two && class_of(code).is_none() {
+        if live.session.standing.level >= Level::Two && class_of(code).is_none() {
             self.note_refusal(Act::PasswordChange, Reason::Malformed, origin);
             return Ok(Ok(password::Replaced::Malformed));
         }
@@ -797,7 +680,7 @@ fn read_view(
         };
         let seen = activity.get(&open.id).copied().unwrap_or(session.last_seen);
         if matches!(judge(&session, seen, now, policy), SessionVerdict::Live { .. }) {
-            sessions.push((open.id, session, seen));
+            sessions.push((open.id, *session, seen));
         }
     }
     let mut notices = Vec::new();

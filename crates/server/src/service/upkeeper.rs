@@ -20,6 +20,7 @@ impl Service {
     /// # Errors
     /// [`Failure`].
     pub async fn every_half_minute(&self) -> Result<(), Failure> {
+        self.read_signing_keys().await?;
         self.write_activity().await
     }
 

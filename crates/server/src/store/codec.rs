@@ -19,11 +19,13 @@ pub enum Kind {
     Ticket,
     Founder,
     Bucket,
+    Signing,
+    Application,
     Notice,
 }
 
 impl Kind {
-    pub(super) const ALL: [Kind; 8] = [
+    pub(super) const ALL: [Kind; 10] = [
         Kind::Account,
         Kind::Challenge,
         Kind::Session,
@@ -31,6 +33,8 @@ impl Kind {
         Kind::Ticket,
         Kind::Founder,
         Kind::Bucket,
+        Kind::Signing,
+        Kind::Application,
         Kind::Notice,
     ];
 
@@ -44,6 +48,8 @@ impl Kind {
             Kind::Ticket => "ticket",
             Kind::Founder => "founder",
             Kind::Bucket => "bucket",
+            Kind::Signing => "signing",
+            Kind::Application => "application",
             Kind::Notice => "notice",
         }
     }
@@ -59,6 +65,8 @@ pub(super) fn spelt(key: &Key) -> (Kind, String) {
         Key::Ticket(id) => (Kind::Ticket, id.to_string()),
         Key::Founder => (Kind::Founder, String::new()),
         Key::Bucket(number) => (Kind::Bucket, format!("{number:05}")),
+        Key::Signing => (Kind::Signing, String::new()),
+        Key::Application(name) => (Kind::Application, name.to_string()),
         Key::Notice(id) => (Kind::Notice, id.to_string()),
     }
 }
@@ -85,7 +93,9 @@ pub fn key_of(kind: &str, id: &str) -> Result<Key, StoreError> {
         Kind::Browser => Key::Browser(digest()?),
         Kind::Ticket => Key::Ticket(digest()?),
         Kind::Founder if id.is_empty() => Key::Founder,
-        Kind::Founder => return Err(altered()),
+        Kind::Signing if id.is_empty() => Key::Signing,
+        Kind::Founder | Kind::Signing => return Err(altered()),
+        Kind::Application => Key::Application(Name::from_mapped(id.to_owned()).map_err(|_| altered())?),
         Kind::Bucket => Key::Bucket(id.parse().map_err(|_| altered())?),
         Kind::Notice => Key::Notice(digest()?),
     })
@@ -101,6 +111,8 @@ pub(super) fn emit(record: &Record) -> String {
         Record::Ticket(record) => serde_json::to_string(record),
         Record::Founder(record) => serde_json::to_string(record),
         Record::Bucket(record) => serde_json::to_string(record),
+        Record::Signing(record) => serde_json::to_string(record),
+        Record::Application(record) => serde_json::to_string(record),
         Record::Notice(record) => serde_json::to_string(record),
     };
     body.expect("records hold nothing that JSON can't spell")
@@ -116,6 +128,8 @@ pub(super) fn parse(key: &Key, body: &str) -> Result<Record, StoreError> {
         Key::Ticket(_) => serde_json::from_str(body).map(Record::Ticket),
         Key::Founder => serde_json::from_str(body).map(Record::Founder),
         Key::Bucket(_) => serde_json::from_str(body).map(Record::Bucket),
+        Key::Signing => serde_json::from_str(body).map(Record::Signing),
+        Key::Application(_) => serde_json::from_str(body).map(Record::Application),
         Key::Notice(_) => serde_json::from_str(body).map(Record::Notice),
     };
     record.map_err(|error| {

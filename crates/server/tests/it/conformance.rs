@@ -560,9 +560,18 @@ fn embedded_store_of_before_counter_based_tokens_is_raised_so_that_older_binarie
     let body = r#"{"name":"bob","created_at":10,"password":null,"factors":[]}"#;
     let insert = "INSERT INTO record (kind, id, version, body) VALUES ('account', 'bob', 1, ?1)";
     older.execute(insert, [body]).expect("it is stored");
+    let opened =
+        "INSERT INTO record (kind, id, version, body) VALUES ('session', ?1, 2, '{\"level\":\"cs:2\"}')";
+    let id = Digest::of("a token of before");
+    older.execute(opened, [id.to_string()]).expect("it is stored");
     let store = Sqlite::open(&path).expect("the store opens");
     let version = older.pragma_query_value(None, "user_version", |row| row.get(0));
-    assert_eq!(version, Ok(3), "binaries that know up to 2 refuse it");
+    assert_eq!(version, Ok(4), "binaries that know up to 2 refuse it");
+    assert_eq!(
+        record_of(&store, &Key::Session(id)),
+        None,
+        "sessions of before are over"
+    );
     let bob = Name::from_ascii("bob").expect("a name");
     let kept = Account::new(bob.clone(), UnixSeconds(10));
     assert_eq!(

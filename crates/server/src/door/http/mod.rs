@@ -29,6 +29,9 @@ mod pages;
 mod patient;
 mod sessions;
 mod sign_in;
+mod step_up;
+mod tokens;
+mod trial;
 
 use crate::service::Service;
 
@@ -53,13 +56,16 @@ pub fn router(service: Arc<Service>) -> Router {
         .with_state(service)
 }
 
-/// The same routes, each answer of which says that they are served for trying out.
-pub fn for_development(routes: Router) -> Router {
-    routes.layer(middleware::map_response(async |mut response: Response| {
-        let value = HeaderValue::from_static("development");
-        response.headers_mut().insert("x-countersign-profile", value);
-        response
-    }))
+/// The same routes and those of an application to try them on, each answer of which says that it is served for trying
+/// out.
+pub fn for_development(routes: Router, service: Arc<Service>) -> Router {
+    routes
+        .merge(trial::routes().with_state(service))
+        .layer(middleware::map_response(async |mut response: Response| {
+            let value = HeaderValue::from_static("development");
+            response.headers_mut().insert("x-countersign-profile", value);
+            response
+        }))
 }
 
 /// The routes of the API, and with each its description.
@@ -77,6 +83,11 @@ fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(enrol::remove_factor))
         .routes(routes!(enrol::resynchronise))
         .routes(routes!(enrol::backup_codes))
+        .routes(routes!(step_up::step_up))
+        .routes(routes!(tokens::jwks))
+        .routes(routes!(tokens::metadata))
+        .routes(routes!(tokens::introspect))
+        .routes(routes!(tokens::revocations))
         .routes(routes!(sessions::sessions))
         .routes(routes!(sessions::end_others))
         .routes(routes!(sessions::name_session, sessions::end_session))
@@ -91,6 +102,9 @@ fn older_names() -> Router<Shared> {
         .route("/verify-2fa", post(sign_in::verify))
         .route("/api/auth/verify-2fa", post(sign_in::verify))
         .route("/auth/totp/verify-setup", post(enrol::confirm))
+        .route("/auth/totp/verify", post(step_up::step_up))
+        .route("/api/auth/totp/verify", post(step_up::step_up))
+        .route("/api/auth/totp/step-up", post(step_up::step_up))
         .route("/api/auth/totp/setup", post(enrol::begin))
         .route("/api/auth/totp/confirm", post(enrol::confirm))
 }
@@ -106,7 +120,7 @@ pub fn fuzz_body(data: &[u8]) {
     fn refusal<T: serde::de::DeserializeOwned>(body: &[u8]) -> Option<String> {
         asked::parse::<T>(body).err()
     }
-    let (refused, members): (_, &[&str]) = match shape % 8 {
+    let (refused, members): (_, &[&str]) = match shape % 9 {
         0 => (refusal::<sign_in::Login>(body), &["username", "password"]),
         1 => (
             refusal::<sign_in::Verify>(body),
@@ -123,6 +137,10 @@ pub fn fuzz_body(data: &[u8]) {
         4 => (refusal::<enrol::Begin>(body), &["label", "code"]),
         5 => (refusal::<enrol::Code>(body), &["code"]),
         6 => (refusal::<enrol::TwoCodes>(body), &["first_code", "second_code"]),
+        7 => (
+            refusal::<step_up::StepUp>(body),
+            &["code", "purpose", "acr_values"],
+        ),
         _ => (refusal::<sessions::Label>(body), &["label"]),
     };
     for named in refused

@@ -27,7 +27,8 @@ use super::answer::{Plain, Problem};
             A path that is not here is answered 404, another method 405, a request line or header that is too long \
             414 or 431. Older names of the same routes: `/verify-2fa` and `/api/auth/verify-2fa` for \
             `/api/auth/verify`, `/api/auth/totp/setup` for `/auth/totp/setup`, `/api/auth/totp/confirm` and \
-            `/auth/totp/verify-setup` for `/auth/totp/confirm`."
+            `/auth/totp/verify-setup` for `/auth/totp/confirm`, `/auth/totp/verify`, `/api/auth/totp/verify` and \
+            `/api/auth/totp/step-up` for `/auth/totp/step-up`."
     ),
     servers((url = "/")),
     components(schemas(Problem, Plain)),
@@ -46,6 +47,11 @@ impl Modify for Session {
             .build();
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("session", SecurityScheme::Http(scheme));
+        let application = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Basic)
+            .description(Some("Name and secret of an application (`countersign app add`)"))
+            .build();
+        components.add_security_scheme("application", SecurityScheme::Http(application));
     }
 }
 

@@ -64,7 +64,7 @@ pub(super) async fn sessions(State(service): State<Shared>, Whole(live): Whole) 
         expires_at: session.expires_at,
         network: &session.network,
         agent: &session.agent,
-        acr: session.level,
+        acr: session.standing.level,
         amr: &session.methods,
         current: *id == live.id,
     });

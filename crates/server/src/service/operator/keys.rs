@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 
+use countersign_auth::command::signing;
 use countersign_auth::command::upkeep::Reseal;
 use countersign_auth::event::{Act, Ending, Event, Origin};
 use countersign_auth::name::Name;
@@ -54,8 +55,9 @@ impl Operator {
 
     /// How many secrets each key seals, and how many accounts were looked at.
     async fn uses(&self) -> Result<(BTreeMap<String, u64>, u64), Failure> {
+        let signing = self.service.stored_signing().await?;
         self.service
-            .read(|store| {
+            .read(move |store| {
                 let (mut uses, mut accounts) = (BTreeMap::new(), 0);
                 each_account(store, |account| {
                     accounts += 1;
@@ -68,6 +70,9 @@ impl Operator {
                     }
                     true
                 })?;
+                for id in signing.sealed_under() {
+                    *uses.entry(id).or_insert(0) += 1;
+                }
                 Ok((uses, accounts))
             })
             .await
@@ -92,7 +97,13 @@ impl Operator {
     }
 
     /// Seals the secrets of a page of accounts under the current key.
+    ///
+    /// The keys that sign tokens go along with the first page.
     pub(super) async fn reseal(&self, after: String) -> Result<Reply, Failure> {
+        let signing = match after.as_str() {
+            "" => self.service.submit(signing::Reseal).await?,
+            _ => 0,
+        };
         let page = self
             .service
             .read(move |store| {
@@ -111,7 +122,7 @@ impl Operator {
         let next = (names.len() == PAGE)
             .then(|| names.last().map(ToString::to_string))
             .flatten();
-        let (accounts, mut secrets) = (names.len() as u64, 0);
+        let (accounts, mut secrets) = (names.len() as u64, signing as u64);
         // Handed in together, so that the committer writes them in few groups.
         let mut tasks = JoinSet::new();
         for name in names {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 mod accounts;
+mod applications;
 mod audit;
 mod import;
 mod keys;
@@ -21,6 +22,7 @@ use super::audit::Checkpoint;
 use super::{Failure, Service};
 pub(super) use accounts::failures_since_sign_in;
 pub use accounts::{User, UserAdded, uri};
+pub use applications::{ApplicationSecret, ApplicationView, SigningKeyView};
 pub use audit::Entry;
 pub use import::{Imported, Seed, Taken};
 pub use keys::KeyUse;
@@ -147,6 +149,24 @@ pub enum Ask {
         /// Its id.
         id: String,
     },
+    /// Add an application that may ask about tokens, or give one another secret.
+    AppAdd {
+        /// Its name, as typed.
+        name: String,
+        /// Whether it is there already.
+        renew: bool,
+    },
+    /// Remove an application.
+    AppRemove {
+        /// Its name.
+        name: String,
+    },
+    /// List applications.
+    AppList,
+    /// The keys that sign tokens.
+    SigningList,
+    /// Publish another signing key, which takes over from the newest.
+    SigningRotate,
     /// Copy the database to an empty file, for a backup.
     Copy {
         /// The file, inside the data folder.
@@ -209,6 +229,18 @@ pub enum Reply {
         secrets: u64,
         /// Where the next page begins; none after the last.
         next: Option<String>,
+    },
+    /// An application's secret.
+    Application(ApplicationSecret),
+    /// The applications.
+    Applications {
+        /// In the order of their names.
+        applications: Vec<ApplicationView>,
+    },
+    /// The keys that sign tokens, oldest first.
+    SigningKeys {
+        /// The keys.
+        keys: Vec<SigningKeyView>,
     },
     /// How the server stands.
     Status {
@@ -313,6 +345,11 @@ impl Operator {
             Ask::KeyRotate => self.rotate_keys(origin).await,
             Ask::KeyReseal { after } => self.reseal(after).await,
             Ask::KeyForget { id } => self.forget_key(id, origin).await,
+            Ask::AppAdd { name, renew } => self.add_application(&name, renew, origin).await,
+            Ask::AppRemove { name } => self.remove_application(&name, origin).await,
+            Ask::AppList => self.list_applications().await,
+            Ask::SigningList => self.list_signing_keys().await,
+            Ask::SigningRotate => self.rotate_signing_key(origin).await,
             Ask::Copy { file } => self.copy(file, origin).await,
             Ask::ClockAccept => self.accept_clock(origin).await,
             Ask::Status => self.status().await,

@@ -66,7 +66,7 @@ pub(super) async fn home(
             ..Frame::of(&live.session.account, "home")
         },
         name: live.session.account.to_string(),
-        level: level(live.session.level),
+        level: level(live.session.standing.level),
         last_sign_in: view.account.last_sign_in.map(Moment::of),
         until: Moment::of(live.until),
         sessions: view.sessions.len(),

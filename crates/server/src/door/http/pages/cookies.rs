@@ -21,7 +21,7 @@ pub(super) fn open(mut response: Response, signed_in: &SignedIn) -> Response {
     put(
         &mut response,
         SESSION,
-        &signed_in.session,
+        signed_in.session.expose(),
         "Lax",
         signed_in.expires_in_s,
     );
@@ -33,12 +33,11 @@ pub(super) fn open(mut response: Response, signed_in: &SignedIn) -> Response {
 
 /// Binds a challenge to this browser.
 pub(super) fn challenge(mut response: Response, token: &Token, expires_in_s: u32) -> Response {
-    put(&mut response, CHALLENGE, token, "Strict", expires_in_s);
+    put(&mut response, CHALLENGE, token.expose(), "Strict", expires_in_s);
     response
 }
 
-fn put(response: &mut Response, name: &str, token: &Token, same_site: &str, max_age_s: u32) {
-    let token = token.expose();
+fn put(response: &mut Response, name: &str, token: &str, same_site: &str, max_age_s: u32) {
     let text = Zeroizing::new(format!(
         "{name}={token}; Path=/; Secure; HttpOnly; SameSite={same_site}; Max-Age={max_age_s}"
     ));

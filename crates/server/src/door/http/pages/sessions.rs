@@ -54,7 +54,7 @@ pub(super) async fn list(
     let shown = view.sessions.into_iter().map(|(id, session, seen)| Shown {
         id: id.short(),
         device: device(&session.agent),
-        level: level(session.level),
+        level: level(session.standing.level),
         began: Moment::of(session.created_at),
         seen: Moment::of(seen),
         label: session.label,
