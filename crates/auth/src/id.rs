@@ -53,8 +53,8 @@ impl fmt::Debug for Token {
     }
 }
 
-/// A session's bearer token, spelt as 96 lower-case hexadecimal digits: the session's handle of 128 bits, which stays, and
-/// a key of 256 bits, which is replaced.
+/// A session's bearer token, spelt as 96 lower-case hexadecimal digits: the session's handle of 128 bits, which stays,
+/// and a key of 256 bits, which is replaced.
 ///
 /// # Security
 /// As [`Token`]. The handle finds the session's record and opens nothing.

@@ -70,8 +70,8 @@ pub fn opened(session: &Session, key: Digest, host: Option<&str>, now: UnixSecon
     standing
 }
 
-/// Makes a new key to a session at a place, worth what the session now stands for. The key it replaces there lives on for
-/// requests in flight, for so many seconds.
+/// Makes a new key to a session at a place, worth what the session now stands for. The key it replaces there lives on
+/// for requests in flight, for so many seconds.
 pub fn renew_key(
     session: &mut Session,
     host: Option<&str>,

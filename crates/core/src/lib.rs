@@ -4,7 +4,8 @@
 //! Knows: RFC 4226, RFC 6238, Base32, otpauth URIs, levels, and the arithmetic of budgets. Must never know: accounts,
 //! storage, doors, the clock or the source of randomness; time and secrets are handed in.
 //!
-//! Read next: [`otp`] for codes, [`limit`] for throttling, [`elevation`] for what a proof is worth. `countersign-auth` builds the rules on this.
+//! Read next: [`otp`] for codes, [`limit`] for throttling, [`elevation`] for what a proof is worth.
+//! `countersign-auth` builds the rules on this.
 
 #![no_std]
 #![forbid(unsafe_code)]

@@ -1,6 +1,7 @@
 //! Step-up, the tokens it gives, and what applications are told about tokens.
 //!
-//! Knows: which rule answers, and that a token is worth nothing without its session. Must never know: bodies or headers.
+//! Knows: which rule answers, and that a token is worth nothing without its session. Must never know: bodies or
+//! headers.
 
 use countersign_auth::command::application;
 use countersign_auth::command::enrol::Denied;
@@ -15,7 +16,7 @@ use countersign_core::time::UnixSeconds;
 use tokio::sync::broadcast;
 use zeroize::Zeroizing;
 
-use super::tokens::{KeySet, public_of};
+use super::tokens::public_of;
 use super::{Failure, Live, Service, asker, lock, names};
 
 /// A session that was elevated, and the token that says so.
@@ -107,11 +108,11 @@ impl Service {
         self.tokens.issuer()
     }
 
-    /// The public keys by which elevated tokens are verified.
+    /// The public keys by which elevated tokens are verified, each with its id.
     ///
     /// # Errors
     /// [`Failure`].
-    pub fn published_keys(&self) -> Result<KeySet, Failure> {
+    pub fn published_keys(&self) -> Result<Vec<(String, Vec<u8>)>, Failure> {
         Ok(self.tokens.published(self.pulse.now()?))
     }
 

@@ -171,39 +171,13 @@ impl Tokens {
         (is_ours && now < claims.exp && !claims.iat.is_ahead_of(now)).then_some(claims)
     }
 
-    /// The public keys as an RFC 7517 set (RFC 8037 §2).
-    pub fn published(&self, now: UnixSeconds) -> KeySet {
+    /// The public keys, each with its id.
+    pub fn published(&self, now: UnixSeconds) -> Vec<(String, Vec<u8>)> {
         let held = self.held();
-        let keys = held.published_at(now).filter_map(|key| {
-            Some(PublicKey {
-                kty: "OKP",
-                crv: "Ed25519",
-                x: BASE64URL_NOPAD.encode(&unhex(&key.public)?),
-                kid: key.id.clone(),
-                usage: "sig",
-                alg: "EdDSA",
-            })
-        });
-        KeySet { keys: keys.collect() }
+        let keys = held.published_at(now);
+        keys.filter_map(|key| Some((key.id.clone(), unhex(&key.public)?)))
+            .collect()
     }
-}
-
-/// A set of public keys.
-#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
-pub struct KeySet {
-    keys: Vec<PublicKey>,
-}
-
-/// A public key.
-#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
-struct PublicKey {
-    kty: &'static str,
-    crv: &'static str,
-    x: String,
-    kid: String,
-    #[serde(rename = "use")]
-    usage: &'static str,
-    alg: &'static str,
 }
 
 /// The public half of a seed.

@@ -99,6 +99,28 @@ impl IntoResponses for WithBody {
     }
 }
 
+/// What a request with a form may be answered.
+pub(super) struct WithForm;
+
+impl IntoResponses for WithForm {
+    fn responses() -> Answers {
+        answers([
+            ("400", problem("The form is malformed")),
+            ("413", problem("The body is too long")),
+            ("415", problem("The body is no form")),
+        ])
+    }
+}
+
+/// What a request by an application may be answered.
+pub(super) struct ByApplication;
+
+impl IntoResponses for ByApplication {
+    fn responses() -> Answers {
+        answers([("401", challenge(problem("The application is not known")))])
+    }
+}
+
 /// What a request in a session may be answered.
 pub(super) struct InSession;
 

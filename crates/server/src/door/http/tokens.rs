@@ -15,7 +15,7 @@ use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use countersign_core::elevation::Level;
 use countersign_core::time::UnixSeconds;
-use data_encoding::BASE64;
+use data_encoding::{BASE64, BASE64URL_NOPAD};
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
@@ -23,13 +23,43 @@ use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::asked::Asked;
-use super::openapi::Always;
+use super::openapi::{Always, ByApplication, WithForm};
 use super::{Shared, answer};
 use crate::service::elevation::Identified;
-use crate::service::tokens::KeySet;
 
 /// How often the feed of ended sessions says that it is still there.
 const FEED_BEAT: Duration = Duration::from_millis(500);
+
+/// A set of public keys (RFC 7517 §5).
+#[derive(Serialize, ToSchema)]
+struct KeySet {
+    keys: Vec<PublicKey>,
+}
+
+/// A public key of Ed25519 (RFC 8037 §2).
+#[derive(Serialize, ToSchema)]
+struct PublicKey {
+    kty: &'static str,
+    crv: &'static str,
+    x: String,
+    kid: String,
+    #[serde(rename = "use")]
+    usage: &'static str,
+    alg: &'static str,
+}
+
+impl PublicKey {
+    fn of((kid, public): (String, Vec<u8>)) -> PublicKey {
+        PublicKey {
+            kty: "OKP",
+            crv: "Ed25519",
+            x: BASE64URL_NOPAD.encode(&public),
+            kid,
+            usage: "sig",
+            alg: "EdDSA",
+        }
+    }
+}
 
 /// The public keys by which elevated tokens are verified.
 #[utoipa::path(
@@ -42,8 +72,9 @@ pub(super) async fn jwks(State(service): State<Shared>) -> Response {
     match service.published_keys() {
         Err(failure) => answer::failed(&failure),
         Ok(keys) => {
+            let keys = keys.into_iter().map(PublicKey::of).collect();
             let cached = (header::CACHE_CONTROL, "max-age=300");
-            ([cached], Json(keys)).into_response()
+            ([cached], Json(KeySet { keys })).into_response()
         }
     }
 }
@@ -207,10 +238,8 @@ impl Told {
     request_body(content = Introspect, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, description = "What it is worth", body = Introspected),
-        (status = 400, description = "No token is named", body = answer::Problem, content_type = "application/problem+json"),
-        (status = 401, description = "The application is not known", body = answer::Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too long", body = answer::Problem, content_type = "application/problem+json"),
-        (status = 415, description = "The body is no form", body = answer::Problem, content_type = "application/problem+json"),
+        WithForm,
+        ByApplication,
         Always
     )
 )]
@@ -257,8 +286,13 @@ fn no_form(rejection: &FormRejection) -> Response {
     tag = "tokens",
     security(("application" = [])),
     responses(
-        (status = 200, description = "A comment at least twice a second, and `event: ended` with a `sid` for each", body = String, content_type = "text/event-stream"),
-        (status = 401, description = "The application is not known", body = answer::Problem, content_type = "application/problem+json"),
+        (
+            status = 200,
+            description = "A comment at least twice a second, and `event: ended` with a `sid` for each",
+            body = String,
+            content_type = "text/event-stream"
+        ),
+        ByApplication,
         Always
     )
 )]

@@ -1,7 +1,7 @@
 //! An application to try step-up on, served in the development profile alone.
 //!
-//! Knows: the routes of the step-up guide that older clients were written by, and what each demands. Must never know: how
-//! a demand is judged; that is `countersign_core::elevation`, as in every guard.
+//! Knows: the routes of the step-up guide that older clients were written by, and what each demands. Must never know:
+//! how a demand is judged; that is `countersign_core::elevation`, as in every guard.
 
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
