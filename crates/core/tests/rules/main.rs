@@ -6,6 +6,7 @@
 mod acceptance;
 mod codes;
 mod corpus;
+mod elevation;
 mod encodings;
 mod generation;
 mod google_authenticator;
