@@ -57,6 +57,11 @@ pub struct Claims {
 }
 
 impl Claims {
+    /// How they are spelt.
+    fn emit(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("claims hold nothing that JSON can't spell")
+    }
+
     /// What whoever shows the token has proven.
     pub fn standing(&self) -> Standing {
         Standing {
@@ -142,16 +147,15 @@ impl Tokens {
         };
         let seed = key.open(ring)?;
         let pair = Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| SealError::Altered)?;
-        let payload = serde_json::to_vec(&claims).expect("claims hold nothing that JSON can't spell");
-        let signed = format!("{}.{}", header(&key.id), BASE64URL_NOPAD.encode(&payload));
+        let signed = format!("{}.{}", header(&key.id), BASE64URL_NOPAD.encode(&claims.emit()));
         let signature = BASE64URL_NOPAD.encode(pair.sign(signed.as_bytes()).as_ref());
         Ok(Some(Zeroizing::new(format!("{signed}.{signature}"))))
     }
 
     /// Reads back a token of this installation that has not ended; none is anything else.
     ///
-    /// *Security*: only what this installation would have written is read: the header is compared as it stands, and
-    /// nothing of the claims is looked at before the signature over them was verified.
+    /// *Security*: only what this installation would have written is read: header and claims are compared with how they
+    /// would be spelt here, byte for byte, and nothing of the claims is looked at before the signature was verified.
     pub fn read(&self, token: &str, now: UnixSeconds) -> Option<Claims> {
         if token.len() > TOKEN_BYTES_MAX {
             return None;
@@ -167,8 +171,11 @@ impl Tokens {
             .ok()?;
         let payload = BASE64URL_NOPAD.decode(payload.as_bytes()).ok()?;
         let claims: Claims = serde_json::from_slice(&payload).ok()?;
-        let is_ours = claims.iss == self.issuer() && claims.aud == self.issuer() && claims.elevated;
-        (is_ours && now < claims.exp && !claims.iat.is_ahead_of(now)).then_some(claims)
+        let is_ours = claims.emit() == payload && claims.elevated;
+        let is_here = claims.iss == self.issuer() && claims.aud == self.issuer();
+        let times = [claims.iat, claims.auth_time, claims.elevation_time];
+        let is_now = now < claims.exp && times.iter().all(|time| !time.is_ahead_of(now));
+        (is_ours && is_here && is_now).then_some(claims)
     }
 
     /// The public keys, each with its id.
@@ -194,4 +201,146 @@ pub fn public_of(seed: &[u8; 32]) -> [u8; 32] {
 fn header(key: &str) -> String {
     let text = format!(r#"{{"alg":"EdDSA","kid":"{key}","typ":"at+jwt"}}"#);
     BASE64URL_NOPAD.encode(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_auth::record::SigningKey;
+    use countersign_auth::seal::Place;
+    use serde_json::Value;
+
+    use super::*;
+
+    const NOW: UnixSeconds = UnixSeconds(1_700_000_000);
+
+    fn ring() -> KeyRing {
+        let key = |fill| Zeroizing::new([fill; 32]);
+        KeyRing::new(vec![("k1".into(), key(1))], key(2), key(3)).expect("one key")
+    }
+
+    fn vectors(name: &str) -> Value {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../vectors/tokens/");
+        let text = std::fs::read_to_string(format!("{path}{name}.json")).expect("the vectors are there");
+        serde_json::from_str(&text).expect("JSON")
+    }
+
+    /// A key whose secret half is drawn, or unknown where only the public one is.
+    fn key(id: &str, public: &[u8], seed: &[u8]) -> SigningKey {
+        let place = Place {
+            table: "signing",
+            row: id,
+            column: "seed",
+        };
+        SigningKey {
+            id: id.into(),
+            seed: ring().seal(seed, place, &mut |buffer: &mut [u8]| buffer.fill(7)),
+            public: hex(public),
+            signs_from: UnixSeconds(0),
+            ends_at: None,
+        }
+    }
+
+    fn ours() -> Tokens {
+        let tokens = Tokens::default();
+        tokens.issue_as("https://id.example.org");
+        let seed = [9; 32];
+        let keys = vec![key("one", &public_of(&seed), &seed)];
+        tokens.hold(Signing { keys });
+        tokens
+    }
+
+    fn elevated() -> Session {
+        let standing = Standing {
+            level: Level::One,
+            authenticated_at: NOW,
+            elevation: Some(Elevation {
+                level: Level::Two,
+                since: NOW,
+                until: NOW.plus(900),
+            }),
+        };
+        Session {
+            account: countersign_auth::name::Name::from_ascii("alice").expect("a name"),
+            created_at: NOW,
+            expires_at: NOW.plus(3600),
+            last_seen: NOW,
+            handle: String::new(),
+            standing,
+            methods: vec!["pwd".into(), "otp".into()],
+            keys: Vec::new(),
+            tickets: Vec::new(),
+            groups: vec!["staff".into()],
+            label: String::new(),
+            network: String::new(),
+            agent: String::new(),
+        }
+    }
+
+    fn made(tokens: &Tokens) -> Zeroizing<String> {
+        let token = tokens.make(Digest::of("x"), &elevated(), "pay", [1; 16], NOW, &ring());
+        token.expect("the seed opens").expect("a key may sign")
+    }
+
+    #[test]
+    fn what_was_made_is_read_until_its_session_would_end() {
+        let tokens = ours();
+        let token = made(&tokens);
+        let claims = tokens.read(&token, NOW).expect("it is ours");
+        assert_eq!(claims.standing(), elevated().standing);
+        assert_eq!((claims.sub.as_str(), claims.purpose.as_str()), ("alice", "pay"));
+        assert!(tokens.read(&token, NOW.plus(3599)).is_some());
+        assert_eq!(tokens.read(&token, NOW.plus(3600)), None);
+    }
+
+    #[test]
+    fn token_of_another_installation_or_an_ended_key_is_none_of_ours() {
+        let token = made(&ours());
+        let elsewhere = Tokens::default();
+        elsewhere.issue_as("https://other.example.org");
+        elsewhere.hold((*ours().held()).clone());
+        assert_eq!(elsewhere.read(&token, NOW), None, "another audience");
+        let ended = ours();
+        let mut signing = (*ended.held()).clone();
+        signing.keys[0].ends_at = Some(NOW.plus(10));
+        ended.hold(signing);
+        assert!(ended.read(&token, NOW.plus(9)).is_some());
+        assert_eq!(ended.read(&token, NOW.plus(10)), None);
+    }
+
+    #[test]
+    fn every_byte_of_a_token_matters() {
+        let tokens = ours();
+        let token = made(&tokens);
+        for at in 0..token.len() {
+            for other in ["A", "~", "."] {
+                let mut altered = token.to_string();
+                altered.replace_range(at..=at, other);
+                if altered != *token {
+                    assert_eq!(tokens.read(&altered, NOW), None, "byte {at} is {other}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn forged_and_stale_tokens_are_refused_whatever_is_wrong_with_them() {
+        let installation = vectors("installation");
+        let tokens = Tokens::default();
+        tokens.issue_as(installation["issuer"].as_str().expect("a text"));
+        let mut keys = Vec::new();
+        for public in installation["jwks"]["keys"].as_array().expect("a list") {
+            let text = |member: &str| public[member].as_str().expect("a text").to_owned();
+            let bytes = BASE64URL_NOPAD.decode(text("x").as_bytes()).expect("base64url");
+            keys.push(key(&text("kid"), &bytes, &[0; 32]));
+        }
+        tokens.hold(Signing { keys });
+        let refused = vectors("refused");
+        let cases = refused["cases"].as_array().expect("a list");
+        assert!(cases.len() >= 200);
+        for case in cases {
+            let now = UnixSeconds(case["now"].as_u64().expect("a time"));
+            let token = case["token"].as_str().expect("a text");
+            assert_eq!(tokens.read(token, now), None, "{}", case["rule"]);
+        }
+    }
 }
