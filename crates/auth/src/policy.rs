@@ -14,10 +14,8 @@ use ipnet::IpNet;
 /// Everything a rule may be told by the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Whether an account must enrol a second factor before it may do anything else.
-    pub second_factor_required: bool,
-    /// Whether the second factor is asked for at a step-up alone, and the password is enough to sign in.
-    pub second_factor_at_step_up: bool,
+    /// Whether and when a second factor is asked for.
+    pub second_factor: SecondFactor,
     /// The time steps accepted around now at people's doors (RFC 6238 §5.2 recommends at most one for network
     /// delay).
     pub window: AcceptanceWindow,
@@ -57,6 +55,17 @@ pub struct Policy {
     pub ticket_s: u32,
     /// Seconds for which a browser that completed a sign-in counts as a known source.
     pub browser_s: u32,
+}
+
+/// Whether and when a second factor is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecondFactor {
+    /// At every sign-in; an account without one may do nothing but enrol it.
+    Required,
+    /// At every sign-in of an account that has one.
+    Optional,
+    /// At a step-up alone: the password is enough to sign in.
+    AtStepUp,
 }
 
 /// Which time steps are accepted around the drift that was learned of a prover's clock.
@@ -139,8 +148,7 @@ pub const GROUPS_MAX: usize = 32;
 impl Default for Policy {
     fn default() -> Policy {
         Policy {
-            second_factor_required: true,
-            second_factor_at_step_up: false,
+            second_factor: SecondFactor::Required,
             window: AcceptanceWindow { past: 1, future: 1 },
             acceptance: Acceptance::Window,
             look_ahead: 10,
@@ -191,6 +199,9 @@ impl Policy {
 
     /// The shortest password in characters: 8 beside a second factor, 15 alone (NIST SP 800-63B-4 §3.1.1.2).
     pub fn password_chars_min(&self) -> usize {
-        if self.second_factor_required { 8 } else { 15 }
+        match self.second_factor {
+            SecondFactor::Required => 8,
+            SecondFactor::Optional | SecondFactor::AtStepUp => 15,
+        }
     }
 }

@@ -17,6 +17,7 @@ use countersign_core::time::UnixSeconds;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
 
 /// How long a shared store may take to be heard at the start: as long as it may hold the name of a node whose machine
 /// lost its power.
@@ -40,6 +41,7 @@ use crate::service::clock::{ClockDoubt, ClockGuard};
 use crate::service::hashing::Hashing;
 use crate::service::keys::Keys;
 use crate::service::operator::{Operator, Ticket};
+use crate::service::tokens::SharedKey;
 use crate::service::{Failure, Parts, Service};
 use crate::store::postgres::Postgres;
 use crate::store::sqlite::Sqlite;
@@ -68,6 +70,8 @@ pub enum OpenError {
     Unfinished,
     /// The service could not do what a start takes.
     Service(Failure),
+    /// The shared key of elevated tokens can't be used, for this reason.
+    TokenKey(PathBuf, &'static str),
     /// Without TLS only loopback is served.
     PlainOffLoopback(SocketAddr),
 }
@@ -102,6 +106,12 @@ impl fmt::Display for OpenError {
                 "the store is an unfinished copy of another; run `countersign store copy` once more to finish it",
             ),
             OpenError::Service(failure) => failure.fmt(f),
+            OpenError::TokenKey(path, why) => write!(
+                f,
+                "token_key_file: {} can't be used: {why}; make one with `countersign secret --bytes 32`, readable by its \
+                 owner alone",
+                path.display()
+            ),
             OpenError::PlainOffLoopback(address) => {
                 write!(
                     f,
@@ -249,7 +259,7 @@ pub fn embedded_store(file: &Path) -> Result<Arc<dyn Store>, StoreError> {
 
 fn open_shared(shared: &Shared) -> Result<Postgres, OpenError> {
     let read = |path: &PathBuf, what| {
-        let text = std::fs::read_to_string(path).map(zeroize::Zeroizing::new);
+        let text = std::fs::read_to_string(path).map(Zeroizing::new);
         text.map_err(|error| OpenError::Io(what, error))
     };
     let password = shared.password_file.as_ref();
@@ -266,6 +276,28 @@ fn open_shared(shared: &Shared) -> Result<Postgres, OpenError> {
     store.map_err(OpenError::Store)
 }
 
+/// The shared key of elevated tokens.
+fn token_key(path: &Path, ring: &Path) -> Result<SharedKey, OpenError> {
+    let failed = |error| OpenError::Io("token_key_file", error);
+    let key = Zeroizing::new(std::fs::read(path).map_err(failed)?);
+    let key = key.trim_ascii_end();
+    let is_in_ring = read_optional(ring).map_err(failed)?.is_some_and(|ring| {
+        let ring = Zeroizing::new(ring);
+        !key.is_empty() && ring.windows(key.len()).any(|window| window == key)
+    });
+    if is_in_ring {
+        return Err(OpenError::TokenKey(
+            path.to_owned(),
+            "it is a key of the key ring",
+        ));
+    }
+    if is_open_to_others(path).map_err(failed)? {
+        return Err(OpenError::TokenKey(path.to_owned(), "it is open to others"));
+    }
+    SharedKey::new(key)
+        .ok_or_else(|| OpenError::TokenKey(path.to_owned(), "it is too short, or one byte repeated"))
+}
+
 fn open_ring(store: &dyn Store, path: PathBuf) -> Result<KeyRing, OpenError> {
     let failed = |error| OpenError::Io("key ring", error);
     let text = match read_optional(&path).map_err(failed)? {
@@ -273,8 +305,8 @@ fn open_ring(store: &dyn Store, path: PathBuf) -> Result<KeyRing, OpenError> {
             if is_open_to_others(&path).map_err(failed)? {
                 tracing::warn!(ring = %path.display(), "the key ring is open to others; make it its owner's alone");
             }
-            let bytes = zeroize::Zeroizing::new(bytes);
-            zeroize::Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned())
+            let bytes = Zeroizing::new(bytes);
+            Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned())
         }
         None if store.note(NOTE_RING).map_err(OpenError::Store)?.is_some() => {
             return Err(OpenError::NoRing(path));
@@ -382,6 +414,9 @@ pub async fn serve(plan: Plan, stop: CancellationToken, ready: impl FnOnce(&Read
 
     prove_audit(&service).await?;
     service.issue_as(&plan.links(address.port()));
+    if let Some(path) = &plan.token_key_file {
+        service.sign_tokens_under(token_key(path, &plan.ring())?);
+    }
     service.read_signing_keys().await.map_err(OpenError::Service)?;
     let operator = Arc::new(installation.operator(plan.links(address.port())));
     let announced = announce(&plan, address, &secured, &operator).await?;

@@ -22,7 +22,7 @@ use crate::credential::{self, Credential, Factor, FactorState, Holder};
 use crate::event::{Act, Ending, Event, Origin, Reason};
 use crate::id::Digest;
 use crate::name::Name;
-use crate::policy::{Acceptance, FACTORS_MAX, LABEL_CHARS_MAX};
+use crate::policy::{Acceptance, FACTORS_MAX, LABEL_CHARS_MAX, SecondFactor};
 use crate::record::{Account, Key, NoticeKind, Session};
 use crate::rule::{Change, Decision, Fault, Rule, World};
 use crate::session::Level;
@@ -120,7 +120,7 @@ impl Asker {
         let account = seen.account(&self.name)?;
         let proves_enough = session.standing.level >= Level::Two
             || !account.has_second_factor()
-            || world.policy.second_factor_at_step_up;
+            || world.policy.second_factor == SecondFactor::AtStepUp;
         proves_enough.then_some(session)
     }
 

@@ -30,7 +30,7 @@ use crate::credential::{CodeVerdict, Holder, class_of};
 use crate::event::{Act, Ending, Event, Origin, Reason};
 use crate::id::{Digest, SessionToken, Token};
 use crate::name::Name;
-use crate::policy::{BROWSERS_MAX, CHALLENGES_MAX, SESSIONS_MAX};
+use crate::policy::{BROWSERS_MAX, CHALLENGES_MAX, SESSIONS_MAX, SecondFactor};
 use crate::record::{
     Account, Browser, Challenge, Founder, Key, Notice, NoticeKind, Open, Record, Session, SessionKey,
 };
@@ -210,7 +210,7 @@ pub(crate) fn after_password(
     world: &mut World<'_>,
     changes: &mut Vec<Change>,
 ) -> Onward {
-    if account.has_second_factor() && !world.policy.second_factor_at_step_up {
+    if account.has_second_factor() && world.policy.second_factor != SecondFactor::AtStepUp {
         return open_challenge(account, world, changes);
     }
     let mut signed_in = open_session(account, Level::One, &["pwd"], origin, world, changes);
@@ -272,7 +272,7 @@ pub(crate) fn open_session(
         level,
         browser: None,
         replacement_code: None,
-        must_enrol: world.policy.second_factor_required && !account.has_second_factor(),
+        must_enrol: world.policy.second_factor == SecondFactor::Required && !account.has_second_factor(),
         session: token,
     }
 }

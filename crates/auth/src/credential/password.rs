@@ -146,7 +146,7 @@ mod tests {
         assert_eq!(judge("пароль-із-слів"), Ok(()));
         assert_eq!(judge(&"long ".repeat(20)), Ok(()));
         let alone = Policy {
-            second_factor_required: false,
+            second_factor: crate::policy::SecondFactor::Optional,
             ..Policy::default()
         };
         assert_eq!(

@@ -7,6 +7,7 @@ use countersign_auth::command::session::{End, Which};
 use countersign_auth::command::step_up::{StepUp, SteppedUp};
 use countersign_auth::event::{Act, Reason};
 use countersign_auth::id::{Presented, SessionToken};
+use countersign_auth::policy::SecondFactor;
 use countersign_auth::record::{Key, Record, Session};
 use countersign_auth::session::{Level, opened};
 use countersign_core::elevation::{Demand, ElevationVerdict, Standing, judge};
@@ -188,8 +189,7 @@ fn account_without_a_second_factor_has_nothing_to_step_up_with() {
 #[test]
 fn session_of_a_password_alone_is_lifted_to_two_factors_for_a_while_where_the_policy_says_so() {
     let mut installation = Installation::new();
-    installation.policy.second_factor_at_step_up = true;
-    installation.policy.second_factor_required = false;
+    installation.policy.second_factor = SecondFactor::AtStepUp;
     let alice = installation.person("alice");
     let session = installation.first_session(&name("alice"), &origin(HOME));
     assert_eq!(session.level, Level::One);

@@ -240,3 +240,76 @@ fn step_up_is_refused_in_the_words_that_older_clients_know() {
     assert_eq!(odd.0, 400, "{}", odd.1);
     server.stop();
 }
+
+#[test]
+fn tokens_under_a_shared_key_are_made_with_a_key_of_its_own_alone() {
+    let folder = Folder::fresh();
+    let data = folder.data();
+    let alice = Person::add(&data, "alice");
+    let file = folder.0.join("shared.key");
+    let path = file.to_str().expect("UTF-8").to_owned();
+    let folder_text = data.to_str().expect("UTF-8");
+    let serve = [
+        "serve",
+        "--tls",
+        "off",
+        "--listen",
+        "127.0.0.1:0",
+        "--data",
+        folder_text,
+        "--token-key-file",
+        &path,
+    ];
+    let write = |bytes: &[u8]| {
+        std::fs::write(&file, bytes).expect("it can be written");
+        let owner_alone = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&file, owner_alone).expect("it is ours");
+    };
+    let ring = std::fs::read_to_string(data.join("keys/ring")).expect("the ring is there");
+    let in_ring = ring
+        .split_whitespace()
+        .max_by_key(|word| word.len())
+        .expect("a key");
+    for (bytes, why) in [("abcdefgh", "too short"), (in_ring, "a key of the key ring")] {
+        write(bytes.as_bytes());
+        let refused = countersign(&serve, "");
+        assert_eq!(refused.code, 3, "{}", refused.stderr);
+        assert!(refused.stderr.contains(why), "{}", refused.stderr);
+        assert!(!refused.stderr.contains(bytes), "a key is never repeated");
+    }
+    write(b"cad085dfd95088d2a9933ae8ba809f8549555e158470ff48");
+    let server = Server::start_with(&data, &["--tls", "off", "--token-key-file", &path]);
+    let application = application(&data);
+    let session = server.sign_in(&alice, &alice.code(-1));
+    let (_, body) = step_up(&server, &session, &alice.code(0));
+    let (_, told) = introspect(&server, &application, text(&body["token"]));
+    assert_eq!(told["elevated"], true, "{told}");
+    assert_eq!(server.get("/.well-known/jwks.json", "").1, json!({ "keys": [] }));
+    server.stop();
+}
+
+#[test]
+fn password_alone_signs_in_and_a_code_lifts_it_where_the_second_factor_is_kept_for_step_up() {
+    let folder = Folder::fresh();
+    let data = folder.data();
+    let alice = Person::add(&data, "alice");
+    let server = Server::start_with(&data, &["--tls", "off", "--second-factor", "step_up"]);
+    let application = application(&data);
+    let login = json!({ "username": "alice", "password": crate::world::PASSWORD });
+    let (status, body) = server.post("/api/auth/login", None, &login);
+    assert_eq!(
+        (status, &body["status"], &body["acr"]),
+        (200, &json!("success"), &json!("cs:1")),
+        "{body}"
+    );
+    assert_eq!(body["token"], body["session_token"]);
+    let (status, body) = step_up(&server, text(&body["session_token"]), &alice.code(0));
+    assert_eq!(status, 200, "{body}");
+    let (_, told) = introspect(&server, &application, text(&body["session_token"]));
+    assert_eq!(
+        (&told["acr"], &told["session_acr"]),
+        (&json!("cs:2"), &json!("cs:1")),
+        "{told}"
+    );
+    server.stop();
+}

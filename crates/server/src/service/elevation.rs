@@ -16,7 +16,7 @@ use countersign_core::time::UnixSeconds;
 use tokio::sync::broadcast;
 use zeroize::Zeroizing;
 
-use super::tokens::public_of;
+use super::tokens::{SharedKey, public_of};
 use super::{Failure, Live, Service, asker, lock, names};
 
 /// A session that was elevated, and the token that says so.
@@ -101,6 +101,11 @@ impl Service {
     /// In whose name tokens are made from now on.
     pub fn issue_as(&self, issuer: &str) {
         self.tokens.issue_as(issuer);
+    }
+
+    /// Signs elevated tokens under a shared key from now on, in place of the signing keys.
+    pub fn sign_tokens_under(&self, key: SharedKey) {
+        self.tokens.share(key);
     }
 
     /// In whose name tokens are made.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use countersign_auth::command::{session, upkeep};
 use countersign_auth::event::Origin;
 use countersign_auth::id::{Digest, Presented};
+use countersign_auth::policy::SecondFactor;
 use countersign_auth::record::{Key, Record, Session};
 use countersign_auth::session::{Level, SessionVerdict, judge, opened};
 use countersign_core::elevation::Standing;
@@ -187,7 +188,7 @@ impl Service {
 
     /// Whether a session may do nothing but enrol a second factor and end.
     pub fn must_enrol(&self, live: &Live) -> bool {
-        self.policy.second_factor_required && live.session.standing.level < Level::Two
+        self.policy.second_factor == SecondFactor::Required && live.session.standing.level < Level::Two
     }
 
     /// Ends sessions at their owner's wish; says how many.

@@ -5,6 +5,7 @@
 
 use std::sync::{Arc, OnceLock, RwLock};
 
+use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use countersign_auth::id::{Digest, hex, unhex};
 use countersign_auth::record::{Session, Signing};
@@ -80,7 +81,27 @@ impl Claims {
 #[derive(Default)]
 pub struct Tokens {
     issuer: OnceLock<String>,
+    /// Where there is one, it signs, and no other key does or is believed.
+    shared: OnceLock<SharedKey>,
     held: RwLock<Arc<Signing>>,
+}
+
+/// A key that guards share with this installation (HMAC-SHA-256): whoever checks tokens by it can make them as well.
+///
+/// # Security
+/// It has no Debug. A key of fewer than 32 bytes is none (RFC 7518 §3.2).
+pub struct SharedKey(hmac::Key);
+
+/// Least bytes of a shared key.
+const SHARED_KEY_BYTES_MIN: usize = 32;
+
+impl SharedKey {
+    /// Takes a key of at least 32 bytes that are not all the same.
+    pub fn new(bytes: &[u8]) -> Option<SharedKey> {
+        let differ = bytes.windows(2).any(|pair| pair[0] != pair[1]);
+        let is_key = bytes.len() >= SHARED_KEY_BYTES_MIN && differ;
+        is_key.then(|| SharedKey(hmac::Key::new(hmac::HMAC_SHA256, bytes)))
+    }
 }
 
 impl Tokens {
@@ -92,6 +113,11 @@ impl Tokens {
     /// In whose name tokens are made.
     pub fn issuer(&self) -> &str {
         self.issuer.get().map_or("", String::as_str)
+    }
+
+    /// Signs under a shared key from now on; the first one stays.
+    pub fn share(&self, key: SharedKey) {
+        let _ = self.shared.set(key);
     }
 
     /// Works with these keys from now on.
@@ -123,8 +149,7 @@ impl Tokens {
         now: UnixSeconds,
         ring: &KeyRing,
     ) -> Result<Option<Zeroizing<String>>, SealError> {
-        let held = self.held();
-        let (Some(key), Some(elevation)) = (held.signing_at(now), session.standing.elevation) else {
+        let Some(elevation) = session.standing.elevation else {
             return Ok(None);
         };
         let claims = Claims {
@@ -145,11 +170,41 @@ impl Tokens {
             purpose: purpose.to_owned(),
             groups: session.groups.clone(),
         };
+        let payload = BASE64URL_NOPAD.encode(&claims.emit());
+        let whole = |header: String, sign: &dyn Fn(&[u8]) -> Vec<u8>| {
+            let signed = format!("{header}.{payload}");
+            let signature = BASE64URL_NOPAD.encode(&sign(signed.as_bytes()));
+            Some(Zeroizing::new(format!("{signed}.{signature}")))
+        };
+        if let Some(SharedKey(key)) = self.shared.get() {
+            return Ok(whole(shared_header(), &|signed| {
+                hmac::sign(key, signed).as_ref().to_vec()
+            }));
+        }
+        let held = self.held();
+        let Some(key) = held.signing_at(now) else {
+            return Ok(None);
+        };
         let seed = key.open(ring)?;
         let pair = Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| SealError::Altered)?;
-        let signed = format!("{}.{}", header(&key.id), BASE64URL_NOPAD.encode(&claims.emit()));
-        let signature = BASE64URL_NOPAD.encode(pair.sign(signed.as_bytes()).as_ref());
-        Ok(Some(Zeroizing::new(format!("{signed}.{signature}"))))
+        Ok(whole(header(&key.id), &|signed| {
+            pair.sign(signed).as_ref().to_vec()
+        }))
+    }
+
+    /// Whether a signature is ours, over what it stands behind.
+    fn is_signed(&self, shown: &str, signed: &[u8], signature: &[u8], now: UnixSeconds) -> bool {
+        if let Some(SharedKey(key)) = self.shared.get() {
+            return shown == shared_header() && hmac::verify(key, signed, signature).is_ok();
+        }
+        let held = self.held();
+        let key = held.published_at(now).find(|key| header(&key.id) == shown);
+        let public = key.and_then(|key| unhex(&key.public));
+        public.is_some_and(|public| {
+            UnparsedPublicKey::new(&ED25519, public)
+                .verify(signed, signature)
+                .is_ok()
+        })
     }
 
     /// Reads back a token of this installation that has not ended; none is anything else.
@@ -162,13 +217,10 @@ impl Tokens {
         }
         let (signed, signature) = token.rsplit_once('.')?;
         let (shown, payload) = signed.split_once('.')?;
-        let held = self.held();
-        let key = held.published_at(now).find(|key| header(&key.id) == shown)?;
         let signature = BASE64URL_NOPAD.decode(signature.as_bytes()).ok()?;
-        let public = unhex(&key.public)?;
-        UnparsedPublicKey::new(&ED25519, public)
-            .verify(signed.as_bytes(), &signature)
-            .ok()?;
+        if !self.is_signed(shown, signed.as_bytes(), &signature, now) {
+            return None;
+        }
         let payload = BASE64URL_NOPAD.decode(payload.as_bytes()).ok()?;
         let claims: Claims = serde_json::from_slice(&payload).ok()?;
         let is_ours = claims.emit() == payload && claims.elevated;
@@ -178,8 +230,11 @@ impl Tokens {
         (is_ours && is_here && is_now).then_some(claims)
     }
 
-    /// The public keys, each with its id.
+    /// The public keys, each with its id; none where a shared key signs.
     pub fn published(&self, now: UnixSeconds) -> Vec<(String, Vec<u8>)> {
+        if self.shared.get().is_some() {
+            return Vec::new();
+        }
         let held = self.held();
         let keys = held.published_at(now);
         keys.filter_map(|key| Some((key.id.clone(), unhex(&key.public)?)))
@@ -195,6 +250,11 @@ pub fn public_of(seed: &[u8; 32]) -> [u8; 32] {
         .as_ref()
         .try_into()
         .expect("a public key has 32 bytes (RFC 8032 §5.1.5)")
+}
+
+/// The first segment of every token under a shared key.
+fn shared_header() -> String {
+    BASE64URL_NOPAD.encode(br#"{"alg":"HS256","kid":"shared","typ":"at+jwt"}"#)
 }
 
 /// The first segment of every token that a key signs.
@@ -308,9 +368,30 @@ mod tests {
     }
 
     #[test]
+    fn shared_key_signs_alone_where_there_is_one_and_is_never_mixed_with_others() {
+        let token = made(&ours());
+        let shared = ours();
+        let key = *b"a key that guards share with us!";
+        shared.share(SharedKey::new(&key).expect("32 bytes"));
+        assert!(shared.published(NOW).is_empty());
+        assert_eq!(shared.read(&token, NOW), None, "a token of the other algorithm");
+        let token = made(&shared);
+        assert!(shared.read(&token, NOW).is_some());
+        assert_eq!(ours().read(&token, NOW), None);
+        assert!(SharedKey::new(&key[..31]).is_none());
+        assert!(SharedKey::new(&[7; 64]).is_none());
+    }
+
+    #[test]
     fn every_byte_of_a_token_matters() {
-        let tokens = ours();
-        let token = made(&tokens);
+        for_every_byte(&ours());
+        let shared = ours();
+        shared.share(SharedKey::new(b"a key that guards share with us!").expect("32 bytes"));
+        for_every_byte(&shared);
+    }
+
+    fn for_every_byte(tokens: &Tokens) {
+        let token = made(tokens);
         for at in 0..token.len() {
             for other in ["A", "~", "."] {
                 let mut altered = token.to_string();

@@ -49,6 +49,8 @@ pub struct Settings {
     pub store: Option<String>,
     /// File with the password for it.
     pub store_password_file: Option<PathBuf>,
+    /// File with the shared key of elevated tokens, in place of signing keys.
+    pub token_key_file: Option<PathBuf>,
     /// PEM file of the authorities that its server is trusted by.
     pub store_ca: Option<PathBuf>,
     /// The rules' numbers.
@@ -96,6 +98,7 @@ impl Settings {
             keys: None,
             store: None,
             store_password_file: None,
+            token_key_file: None,
             store_ca: None,
             policy: Policy::default(),
             hash_threads: 0,

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use countersign_auth::policy::Acceptance;
+use countersign_auth::policy::{Acceptance, SecondFactor};
 use countersign_core::limit::Budget;
 use countersign_core::otp::{AcceptanceWindow, Digits};
 use countersign_core::time::TimeStep;
@@ -48,7 +48,7 @@ impl Setting {
 }
 
 /// Every setting, in the order of the example file.
-pub const TABLE: [Setting; 34] = [
+pub const TABLE: [Setting; 36] = [
     Setting {
         name: "data",
         default: "\"data\"",
@@ -194,10 +194,15 @@ pub const TABLE: [Setting; 34] = [
         name: "second_factor",
         default: "\"required\"",
         about: "`required`: who has no second factor can do nothing but enrol one. `optional`: passwords alone \
-                sign in where no factor is enrolled, and must have 15 characters.",
+                sign in where no factor is enrolled, and must have 15 characters. `step_up`: passwords alone sign \
+                in, to `cs:1`, and a code is asked for at a step-up.",
         apply: |to, text| {
-            let choices = [("required", true), ("optional", false)];
-            one_of(text, &choices).map(|required| to.policy.second_factor_required = required)
+            let choices = [
+                ("required", SecondFactor::Required),
+                ("optional", SecondFactor::Optional),
+                ("step_up", SecondFactor::AtStepUp),
+            ];
+            one_of(text, &choices).map(|when| to.policy.second_factor = when)
         },
     },
     Setting {
@@ -265,6 +270,22 @@ pub const TABLE: [Setting; 34] = [
         default: "1800",
         about: "Seconds without activity after which a session ends.",
         apply: |to, text| within(text, 60..=2_592_000).map(|seconds| to.policy.session_idle_s = seconds),
+    },
+    Setting {
+        name: "elevation_s",
+        default: "900",
+        about: "Seconds for which a step-up elevates a session, 60 to 3600.",
+        apply: |to, text| within(text, 60..=3_600).map(|seconds| to.policy.elevation_s = seconds),
+    },
+    Setting {
+        name: "token_key_file",
+        default: "\"\"",
+        about: "For guards that can check HS256 alone: a file with the shared key of at least 32 bytes that elevated \
+                tokens are signed under, in place of Ed25519 and the published keys. Whoever has it can make tokens.",
+        apply: |to, text| {
+            to.token_key_file = optional(text).map(Into::into);
+            Ok(())
+        },
     },
     Setting {
         name: "challenge_s",

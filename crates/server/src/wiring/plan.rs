@@ -38,6 +38,8 @@ pub struct Plan {
     pub keys_file: Option<PathBuf>,
     /// The store that several nodes share; none for the embedded one.
     pub store: Option<Shared>,
+    /// File with the shared key that elevated tokens are signed under, in place of signing keys.
+    pub token_key_file: Option<PathBuf>,
     /// Whether a person watches the start and may be shown a set-up link.
     pub attended: bool,
 }
@@ -77,6 +79,7 @@ impl Plan {
                 password_file: settings.store_password_file.clone(),
                 authority: settings.store_ca.clone(),
             }),
+            token_key_file: settings.token_key_file.clone(),
             attended: false,
         }
     }
