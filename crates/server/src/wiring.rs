@@ -108,8 +108,8 @@ impl fmt::Display for OpenError {
             OpenError::Service(failure) => failure.fmt(f),
             OpenError::TokenKey(path, why) => write!(
                 f,
-                "token_key_file: {} can't be used: {why}; make one with `countersign secret --bytes 32`, readable by its \
-                 owner alone",
+                "token_key_file: {} can't be used: {why}; make one with `countersign secret --bytes 32`, readable by \
+                 its owner alone",
                 path.display()
             ),
             OpenError::PlainOffLoopback(address) => {

@@ -4,6 +4,7 @@
 //! Knows: when to fail. Must never know: what is stored.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use countersign_auth::record::{Key, Record};
@@ -27,6 +28,8 @@ pub enum Fault {
 pub struct Faulty {
     inner: Arc<dyn Store>,
     next: Mutex<Option<Fault>>,
+    /// How often keys were read.
+    loads: AtomicU64,
     /// Who is told of beats; no listener is taken where there is no place for one.
     listener: Option<Mutex<Option<Arc<dyn Listener>>>>,
 }
@@ -37,6 +40,7 @@ impl Faulty {
         Faulty {
             inner,
             next: Mutex::new(None),
+            loads: AtomicU64::new(0),
             listener: None,
         }
     }
@@ -57,6 +61,11 @@ impl Faulty {
             .clone()
     }
 
+    /// How often keys were read so far: round trips, where the store is on another machine.
+    pub fn loads(&self) -> u64 {
+        self.loads.load(Ordering::Relaxed)
+    }
+
     /// Makes the next commit fail.
     pub fn fail_next(&self, fault: Fault) {
         *self
@@ -68,6 +77,7 @@ impl Faulty {
 
 impl Store for Faulty {
     fn load(&self, keys: &[Key]) -> Result<Vec<Stored>, StoreError> {
+        self.loads.fetch_add(1, Ordering::Relaxed);
         self.inner.load(keys)
     }
 

@@ -108,3 +108,89 @@ async fn activity_is_kept_in_memory_and_written_down_even_if_a_commit_fails_once
     service.write_activity().await.expect("the store works");
     assert_eq!(last_seen(), 3430);
 }
+
+#[tokio::test]
+async fn session_check_reads_the_store_once_and_for_half_a_second_not_again() {
+    let hands = Hands::new();
+    let store = Arc::new(Faulty::new(Arc::new(Memory::default())));
+    let service = service(store.clone(), &hands);
+    service.issue_as("https://id.example.org");
+    service.read_signing_keys().await.expect("the store works");
+    let person = Person::add(&service, "alice").await;
+    let signed_in = sign_in(&service, &person, &hands).await;
+    let loads_of = async |token: &str| {
+        let before = store.loads();
+        let identified = service.identify(None, token).await.expect("the store works");
+        assert!(identified.is_some());
+        store.loads() - before
+    };
+    let token = signed_in.session.expose();
+    assert_eq!(loads_of(token).await, 1);
+    assert_eq!(loads_of(token).await, 0);
+    hands.pass(1);
+    assert_eq!(loads_of(token).await, 1, "another node may have changed it since");
+
+    hands.pass(30);
+    let live = service
+        .session(token)
+        .await
+        .expect("the store works")
+        .expect("it is alive");
+    let code = person.code(countersign_server::service::clock::Clock::wall(&hands));
+    let elevated = match service.step_up(&live, &code, "", &origin(HOME)).await {
+        Ok(Ok(elevated)) => elevated,
+        _ => panic!("the code is right"),
+    };
+    let renewed = elevated.stepped_up.token.expose();
+    assert_eq!(
+        loads_of(renewed).await,
+        1,
+        "what was kept is forgotten once it changed"
+    );
+    assert_eq!(
+        loads_of(&elevated.token).await,
+        0,
+        "the elevated token speaks of the same session"
+    );
+    let nobody = service.identify(None, &"0".repeat(96)).await;
+    assert!(nobody.expect("the store works").is_none());
+}
+
+#[tokio::test]
+async fn token_that_another_node_renewed_is_believed_at_once_and_an_ended_one_no_longer_than_half_a_second() {
+    let hands = Hands::new();
+    let store: Arc<dyn Store> = Arc::new(Memory::default());
+    let (here, there) = (service(store.clone(), &hands), service(store.clone(), &hands));
+    let person = Person::add(&here, "alice").await;
+    let signed_in = sign_in(&here, &person, &hands).await;
+    let old = signed_in.session.expose();
+    hands.pass(30);
+    assert!(is_alive(&there, &signed_in).await, "it is kept there from now on");
+    let code = person.code(countersign_server::service::clock::Clock::wall(&hands));
+    let live = here
+        .session(old)
+        .await
+        .expect("the store works")
+        .expect("it is alive");
+    here.read_signing_keys().await.expect("the store works");
+    let elevated = match here.step_up(&live, &code, "", &origin(HOME)).await {
+        Ok(Ok(elevated)) => elevated,
+        _ => panic!("the code is right"),
+    };
+    let renewed = elevated.stepped_up.token.expose();
+    let there_now = there
+        .session(renewed)
+        .await
+        .expect("the store works")
+        .expect("it is alive");
+    assert!(there_now.standing.elevation.is_some());
+    let live = here
+        .session(renewed)
+        .await
+        .expect("the store works")
+        .expect("it is alive");
+    let ended = here.end_sessions(&live, Which::Own, &origin(HOME)).await;
+    assert_eq!(ended.expect("the store works"), 1);
+    hands.pass(1);
+    assert!(there.session(renewed).await.expect("the store works").is_none());
+}
