@@ -9,6 +9,7 @@ use core::fmt::{Display, Write};
 use countersign_core::bytes::Text;
 use countersign_core::bytes::base32::{self, Base32Error};
 use countersign_core::bytes::base64::{self, Base64Error};
+use countersign_core::elevation::{self, Demand, Elevation, ElevationVerdict, Level, Standing};
 use countersign_core::otp::google_authenticator;
 use countersign_core::otp::migration::{self, Batch, ENTRIES_PER_PART, MigrationError, Payload};
 use countersign_core::otp::ocra::{Input, OcraVerdict, Suite};
@@ -24,14 +25,15 @@ use crate::vectors::Case;
 /// What judges a case.
 type Judge = fn(&Case) -> Option<()>;
 
-/// Files of what the server alone reads, whose tests judge them: containers of tokens are XML.
-pub(crate) const ELSEWHERE: [&str; 1] = ["pskc/rfc6030"];
+/// Files of what guards alone answer, whose tests judge them.
+pub(crate) const ELSEWHERE: [&str; 2] = ["elevation/answers", "elevation/claims"];
 
 /// The judge of a file; a file without one is not met, so that none is added unseen.
 pub(crate) fn of(file: &str) -> Option<Judge> {
     Some(match file {
         "bytes/base32" => base32,
         "bytes/base64" => base64,
+        "elevation/judgement" => judgement,
         "otp/acceptance" => acceptance,
         "otp/code_input" => code_input,
         "otp/generation_edges" => generation,
@@ -104,6 +106,37 @@ fn base64(case: &Case) -> Option<()> {
         return same(result, Err(expected));
     }
     same(&read[..result.ok()?], &*case.bytes("bytes_hex")?)
+}
+
+fn judgement(case: &Case) -> Option<()> {
+    let elevation = |level: &str| {
+        Some(Elevation {
+            level: Level::parse(level)?,
+            since: UnixSeconds(case.number("standing.elevation.elevation_time")?),
+            until: UnixSeconds(case.number("standing.elevation.elevated_until")?),
+        })
+    };
+    let standing = Standing {
+        level: Level::parse(case.text("standing.acr")?)?,
+        authenticated_at: UnixSeconds(case.number("standing.auth_time")?),
+        elevation: match case.text("standing.elevation.acr") {
+            Some(level) => Some(elevation(level)?),
+            None => None,
+        },
+    };
+    let demand = Demand {
+        elevated: case.text("demand.elevated") == Some("true"),
+        level: case.text("demand.acr").and_then(Level::parse),
+        age_s_max: case.number("demand.max_age"),
+    };
+    let now = UnixSeconds(case.number("now")?);
+    let verdict = match elevation::judge(&standing, &demand, now) {
+        ElevationVerdict::Met => "met",
+        ElevationVerdict::Required => "required",
+        ElevationVerdict::Expired => "expired",
+    };
+    same(verdict, case.text("verdict")?)?;
+    same(standing.level_at(now).acr(), case.text("acr")?)
 }
 
 fn code_input(case: &Case) -> Option<()> {

@@ -20,7 +20,8 @@ use crate::name::Name;
 use crate::seal::Sealed;
 
 /// The key of a record.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Key {
     /// An account by its mapped name.
     Account(Name),
@@ -45,8 +46,9 @@ pub enum Key {
     Notice(Digest),
 }
 
-/// A stored record.
-#[derive(Clone, Debug, PartialEq)]
+/// A stored record; spelt as what it holds, since its key says of which kind it is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum Record {
     /// See [`Account`].
     Account(Box<Account>),

@@ -103,19 +103,7 @@ pub fn key_of(kind: &str, id: &str) -> Result<Key, StoreError> {
 
 /// The body of a record.
 pub(super) fn emit(record: &Record) -> String {
-    let body = match record {
-        Record::Account(record) => serde_json::to_string(record),
-        Record::Challenge(record) => serde_json::to_string(record),
-        Record::Session(record) => serde_json::to_string(record),
-        Record::Browser(record) => serde_json::to_string(record),
-        Record::Ticket(record) => serde_json::to_string(record),
-        Record::Founder(record) => serde_json::to_string(record),
-        Record::Bucket(record) => serde_json::to_string(record),
-        Record::Signing(record) => serde_json::to_string(record),
-        Record::Application(record) => serde_json::to_string(record),
-        Record::Notice(record) => serde_json::to_string(record),
-    };
-    body.expect("records hold nothing that JSON can't spell")
+    serde_json::to_string(record).expect("records hold nothing that JSON can't spell")
 }
 
 /// Reads a body back.
