@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
@@ -236,4 +237,125 @@ fn plain_http_beyond_this_machine_is_for_trusted_proxies_alone() {
             .count();
         assert_eq!(warned, usize::from(expected.is_none()), "it is said once");
     }
+}
+
+/// The nginx configurations of the page about proxies.
+const DOCUMENTED: &str = include_str!("../../../../docs/operate/behind-a-proxy.md");
+
+/// An nginx with one server, ended when it is dropped.
+struct Nginx {
+    child: Child,
+    port: u16,
+}
+
+impl Nginx {
+    /// Starts one as documented, but over plain HTTP on a free port, and with other places where it is told so.
+    fn start(folder: &Path, documented: &str, places: &[(&str, &str)]) -> Nginx {
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        let port = free.expect("there is a free port").port();
+        let mut server: String = documented
+            .lines()
+            .filter(|line| !line.trim().starts_with("ssl_"))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let listen = format!("listen 127.0.0.1:{port};");
+        for (from, to) in [("listen 443 ssl;", listen.as_str())].iter().chain(places) {
+            assert!(server.contains(from), "{from} is not in\n{server}");
+            server = server.replace(from, to);
+        }
+        let folder = folder.to_str().expect("UTF-8");
+        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+            .iter()
+            .map(|name| format!("{name}_temp_path {folder}/{name};\n"))
+            .collect();
+        // Where nobody may choose a user, nginx keeps the one it has: either way the socket's own.
+        let text = format!(
+            "user root; daemon off; pid {folder}/pid; error_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\n{temporary}{server}}}\n"
+        );
+        let file = format!("{folder}/nginx.conf");
+        std::fs::write(&file, text).expect("it can be written");
+        let mut child = Command::new("nginx")
+            .args(["-e", "stderr", "-p", folder, "-c", &file])
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("nginx is installed");
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            let ended = child.try_wait().expect("it can be asked");
+            assert!(ended.is_none(), "nginx ended: {:?}", child.wait_with_output());
+        }
+        Nginx { child, port }
+    }
+
+    fn connect(&self) -> TcpStream {
+        TcpStream::connect(("127.0.0.1", self.port)).expect("nginx listens")
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        // Its workers end with it only if it is asked, and not if it is killed.
+        let pid = self.child.id().to_string();
+        let _ = Command::new("kill").args(["-TERM", &pid]).status();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+#[ignore = "needs nginx"]
+fn nginx_of_the_documentation_is_believed_and_its_clients_are_not() {
+    let mut fences = DOCUMENTED.split("```nginx\n").skip(1);
+    let mut documented = || {
+        let fence = fences.next().expect("there are two configurations");
+        fence.split("```").next().expect("it is closed")
+    };
+    let folder = Folder::fresh();
+    let person = Person::add(&folder.data(), "alice");
+    let try_through = |nginx: &Nginx| {
+        assert_eq!(ask(nginx.connect(), "GET", "/readyz", &[], ""), Some(200));
+        // nginx replaces what its client wrote, as it could not be read anyway.
+        assert_eq!(guess(nginx.connect(), &person.name, &["unknown"]), Some(401));
+        let posted = |origin: &str| {
+            ask(
+                nginx.connect(),
+                "POST",
+                "/sign-out",
+                &[&format!("origin: {origin}")],
+                "",
+            )
+        };
+        assert_eq!(
+            (posted(PUBLIC), posted("https://elsewhere.example")),
+            (Some(303), Some(403))
+        );
+    };
+
+    let path = folder.0.join("http");
+    let listen = format!("unix:{}", path.display());
+    let options = ["--public-url", PUBLIC, "--trusted-proxies", "unix"];
+    let server = Server::start_at(&listen, &folder.data(), &options, &[]);
+    let places = [("/run/countersign/http", path.to_str().expect("UTF-8"))];
+    try_through(&Nginx::start(&folder.0, documented(), &places));
+    server.stop();
+    assert_eq!(
+        sources(&folder.data()),
+        set_of(&["127.0.0.1"]),
+        "nginx says so, and not `unix`"
+    );
+
+    let options = ["--public-url", PUBLIC, "--trusted-proxies", "127.0.0.1"];
+    let server = Server::start_with(&folder.data(), &options);
+    let authority = folder.0.join("authority.pem");
+    let data = folder.data();
+    let trust = countersign(&["trust", "--data", data.to_str().expect("UTF-8")], "");
+    std::fs::write(&authority, trust.stdout).expect("it can be written");
+    let places = [
+        ("https://127.0.0.1:8443", server.url.as_str()),
+        (
+            "/etc/nginx/countersign-authority.pem",
+            authority.to_str().expect("UTF-8"),
+        ),
+    ];
+    try_through(&Nginx::start(&folder.0, documented(), &places));
+    server.stop();
+    assert_eq!(fences.next(), None, "a third configuration would go untested");
 }
