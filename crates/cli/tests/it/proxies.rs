@@ -269,11 +269,10 @@ impl Nginx {
             .map(|name| format!("{name}_temp_path {folder}/{name};\n"))
             .collect();
         // Where nobody may choose a user, nginx keeps the one it has: either way the socket's own.
-        let text = format!(
-            "user root; daemon off; pid {folder}/pid; error_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\n{temporary}{server}}}\n"
-        );
+        let http = format!("http {{\naccess_log off;\n{temporary}{server}}}\n");
+        let process = format!("user root; daemon off; pid {folder}/pid; error_log stderr;\nevents {{}}\n");
         let file = format!("{folder}/nginx.conf");
-        std::fs::write(&file, text).expect("it can be written");
+        std::fs::write(&file, process + &http).expect("it can be written");
         let mut child = Command::new("nginx")
             .args(["-e", "stderr", "-p", folder, "-c", &file])
             .stderr(Stdio::piped())
