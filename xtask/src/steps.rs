@@ -67,6 +67,14 @@ pub(crate) const OATHTOOL: Need = Need::Program {
     program: "oathtool",
     package: "oathtool",
 };
+const CURL: Need = Need::Program {
+    program: "curl",
+    package: "curl",
+};
+const NGINX: Need = Need::Program {
+    program: "nginx",
+    package: "nginx-light",
+};
 const PYTHON: Need = Need::Program {
     program: "python3",
     package: "python3",
@@ -253,7 +261,18 @@ pub(crate) const STEPS: &[Step] = &[
         action: Action::Own(outside::browser),
         runs_ignored: false,
     },
-    plain("docs", Action::Own(console::check)),
+    Step {
+        name: "proxies",
+        needs: &[NGINX],
+        action: Action::Ignored(&["countersign"], "nginx_of_the_documentation"),
+        runs_ignored: true,
+    },
+    Step {
+        name: "docs",
+        needs: &[CURL],
+        action: Action::Own(console::check),
+        runs_ignored: false,
+    },
 ];
 
 const fn plain(name: &'static str, action: Action) -> Step {

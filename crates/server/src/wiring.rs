@@ -5,16 +5,15 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::Router;
 use countersign_auth::event::{Act, Door, Ending, Event, Origin};
 use countersign_auth::rule::Entropy;
 use countersign_auth::seal::KeyRing;
 use countersign_core::time::UnixSeconds;
-use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
@@ -23,12 +22,15 @@ use zeroize::Zeroizing;
 /// lost its power.
 const HEARD_WITHIN: Duration = Duration::from_secs(15);
 
+mod bound;
 mod moving;
 mod plan;
 
+use bound::Bound;
 pub use moving::{MoveError, PLACES, Place, move_store};
 pub use plan::{Plan, Shared, Tls};
 
+use crate::door::http::listen::Entrance;
 use crate::door::{control, http};
 use crate::edge::certificate::{self, Authority, Served};
 use crate::edge::clock::SystemClock;
@@ -43,6 +45,7 @@ use crate::service::keys::Keys;
 use crate::service::operator::{Operator, Ticket};
 use crate::service::tokens::SharedKey;
 use crate::service::{Failure, Parts, Service};
+use crate::settings::Listen;
 use crate::store::postgres::Postgres;
 use crate::store::sqlite::Sqlite;
 use crate::store::transfer;
@@ -72,8 +75,8 @@ pub enum OpenError {
     Service(Failure),
     /// The shared key of elevated tokens can't be used, for this reason.
     TokenKey(PathBuf, &'static str),
-    /// Without TLS only loopback is served.
-    PlainOffLoopback(SocketAddr),
+    /// Without TLS only loopback and trusted proxies are served.
+    PlainOffLoopback(Listen),
 }
 
 impl fmt::Display for OpenError {
@@ -115,7 +118,8 @@ impl fmt::Display for OpenError {
             OpenError::PlainOffLoopback(address) => {
                 write!(
                     f,
-                    "without TLS only a loopback address is served, and {address} is not one; leave `tls` on"
+                    "without TLS only a loopback address is served, and {address} is not one; leave `tls` on, or \
+                     name the proxy that speaks TLS in `trusted_proxies`"
                 )
             }
         }
@@ -201,7 +205,7 @@ impl Installation {
 
     /// Answers operators while no server runs.
     pub fn resting_operator(&self, plan: &Plan) -> Operator {
-        self.operator(plan.links(plan.listen.port()))
+        self.operator(plan.public_url(&plan.listen))
     }
 
     /// Writes down what is only in memory, and the audit's checkpoint.
@@ -367,7 +371,7 @@ async fn write_checkpoint(
 /// What a server says when it is ready.
 #[derive(Clone, Debug)]
 pub struct Ready {
-    /// Scheme, address and port.
+    /// Scheme, address and port; or `unix:` and the socket's path.
     pub url: String,
     /// SHA-256 of the certificate to trust, in hexadecimal; empty without TLS.
     pub fingerprint: String,
@@ -391,16 +395,13 @@ pub enum Setup {
 /// # Errors
 /// [`OpenError`].
 pub async fn serve(plan: Plan, stop: CancellationToken, ready: impl FnOnce(&Ready)) -> Result<(), OpenError> {
-    if plan.tls == Tls::Off && !plan.listen.ip().is_loopback() {
+    if plan.serves_proxies_alone() && plan.trusted_proxies.have_no_network() {
         return Err(OpenError::PlainOffLoopback(plan.listen));
     }
     let installation = Installation::open(&plan)?;
     let service = installation.service.clone();
-    let listener = TcpListener::bind(plan.listen)
+    let bound = Bound::to(&plan.listen)
         .await
-        .map_err(|error| OpenError::Io("listen", error))?;
-    let address = listener
-        .local_addr()
         .map_err(|error| OpenError::Io("listen", error))?;
     // Before anything is dated: certificates of a clock that stands in 1970 would outlive the mistake.
     let now = service.clock().now().map_err(OpenError::clock)?;
@@ -413,13 +414,14 @@ pub async fn serve(plan: Plan, stop: CancellationToken, ready: impl FnOnce(&Read
         .map_err(|error| OpenError::Io("data folder", error))?;
 
     prove_audit(&service).await?;
-    service.issue_as(&plan.links(address.port()));
+    let public_url = plan.public_url(&bound.at);
+    service.issue_as(&public_url);
     if let Some(path) = &plan.token_key_file {
         service.sign_tokens_under(token_key(path, &plan.ring())?);
     }
     service.read_signing_keys().await.map_err(OpenError::Service)?;
-    let operator = Arc::new(installation.operator(plan.links(address.port())));
-    let announced = announce(&plan, address, &secured, &operator).await?;
+    let operator = Arc::new(installation.operator(public_url));
+    let announced = announce(&plan, &bound.at, &secured, &operator).await?;
     let upkeep = tokio::spawn(upkeep(
         plan.clone(),
         installation.folder.clone(),
@@ -429,20 +431,33 @@ pub async fn serve(plan: Plan, stop: CancellationToken, ready: impl FnOnce(&Read
     ));
     let control = tokio::spawn(control::serve(control, owner, operator, stop.clone()));
     ready(&announced);
-    let routes = http::router(service.clone());
-    let routes = if plan.development {
-        http::for_development(routes, service.clone())
-    } else {
-        routes
+    let entrance = Entrance {
+        listener: bound.listener,
+        tls: secured.acceptor(),
+        places: http::listen::places(host::raise_open_files()),
+        proxies: Arc::new(plan.trusted_proxies.clone()),
+        proxies_alone: plan.serves_proxies_alone(),
     };
-    let places = http::listen::places(host::raise_open_files());
-    http::listen::serve(listener, places, secured.acceptor(), routes, stop).await;
+    http::listen::serve(entrance, routes(&plan, service.clone()), stop).await;
+    drop(bound.file);
     let _ = tokio::join!(upkeep, control);
     let noted = service.note(vec![server_event(Act::ServerStop)]).await;
     drop(service);
     let _ = std::fs::remove_file(installation.folder.control());
     let closed = installation.close().await;
     noted.map_err(OpenError::Service).and(closed)
+}
+
+/// The routes of the door, as this installation is known.
+fn routes(plan: &Plan, service: Arc<Service>) -> Router {
+    let mut routes = http::router(service.clone());
+    if plan.development {
+        routes = http::for_development(routes, service);
+    }
+    match &plan.public_url {
+        Some(url) => http::known_as(routes, url),
+        None => routes,
+    }
 }
 
 fn server_event(act: Act) -> Event {
@@ -521,7 +536,7 @@ fn secure(plan: &Plan, folder: &Folder, now: UnixSeconds) -> Result<Secured, Ope
 
 async fn announce(
     plan: &Plan,
-    address: SocketAddr,
+    bound: &Listen,
     secured: &Secured,
     operator: &Operator,
 ) -> Result<Ready, OpenError> {
@@ -536,7 +551,10 @@ async fn announce(
         Setup::Needed
     };
     Ok(Ready {
-        url: format!("{scheme}://{address}"),
+        url: match bound {
+            Listen::Address(address) => format!("{scheme}://{address}"),
+            socket => socket.to_string(),
+        },
         fingerprint: secured.fingerprint.clone(),
         setup,
     })

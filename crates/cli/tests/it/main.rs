@@ -19,6 +19,7 @@ mod nonsense;
 mod outside;
 mod pages;
 mod power;
+mod proxies;
 mod races;
 mod settings;
 mod sign_in;

@@ -130,9 +130,20 @@ impl Person {
     }
 }
 
+/// A process that ends with whoever started it, also where a test fails in the middle.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that was waited for already is neither killed nor waited for again.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// A running server.
 pub struct Server {
-    child: Child,
+    child: Running,
     pub url: String,
     pub fingerprint: String,
     log: std::thread::JoinHandle<String>,
@@ -152,21 +163,22 @@ impl Server {
     pub fn start_at(address: &str, data: &Path, options: &[&str], environment: &[(&str, &str)]) -> Server {
         let data = data.to_str().expect("the path is UTF-8");
         let arguments = [&["serve", "--data", data, "--listen", address], options].concat();
-        let mut child = command(&arguments)
+        let child = command(&arguments)
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .spawn()
             .expect("the binary starts");
-        let mut stderr = child.stderr.take().expect("standard error is piped");
+        let mut child = Running(child);
+        let mut stderr = child.0.stderr.take().expect("standard error is piped");
         let log = std::thread::spawn(move || std::io::read_to_string(&mut stderr).unwrap_or_default());
         let mut line = String::new();
-        let stdout = child.stdout.take().expect("standard output is piped");
+        let stdout = child.0.stdout.take().expect("standard output is piped");
         BufReader::new(stdout)
             .read_line(&mut line)
             .expect("the server prints a line");
         let words: Vec<&str> = line.split_whitespace().collect();
         let Some(["listening", url]) = words.get(..2) else {
-            let _ = child.kill();
+            drop(child);
             panic!("the server did not start: {}", log.join().unwrap_or_default());
         };
         let fingerprint = words
@@ -184,20 +196,20 @@ impl Server {
 
     /// Ends it as a power cut would: no signal handler runs.
     pub fn kill(mut self) -> String {
-        self.child.kill().expect("the server runs");
-        self.child.wait().expect("the server ends");
+        self.child.0.kill().expect("the server runs");
+        self.child.0.wait().expect("the server ends");
         self.log.join().unwrap_or_default()
     }
 
     /// Asks it to stop, and sees that it does so orderly.
     pub fn stop(mut self) -> String {
-        let pid = self.child.id().to_string();
+        let pid = self.child.0.id().to_string();
         let sent = Command::new("kill")
             .args(["-TERM", &pid])
             .status()
             .expect("kill runs");
         assert!(sent.success());
-        let status = self.child.wait().expect("the server ends");
+        let status = self.child.0.wait().expect("the server ends");
         let log = self.log.join().unwrap_or_default();
         assert!(status.success(), "the server ended with {status}: {log}");
         log

@@ -11,4 +11,5 @@ pub mod folder;
 pub mod host;
 pub mod ntp;
 pub mod ring;
+pub mod socket;
 pub mod stranger;

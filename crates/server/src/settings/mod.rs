@@ -7,14 +7,16 @@
 //! Read next: [`table`] for the settings themselves, [`Sources::resolve`] for how they come together.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use countersign_auth::policy::Policy;
 
+pub mod reached;
 mod sources;
 pub mod table;
 
+pub use reached::{Listen, Proxies};
 pub use sources::{Given, Shown, Sources};
 pub use table::TABLE;
 
@@ -26,11 +28,13 @@ pub struct Settings {
     /// The data folder.
     pub data: PathBuf,
     /// Where to listen.
-    pub listen: SocketAddr,
+    pub listen: Listen,
     /// How strict to be.
     pub profile: Profile,
-    /// The base of links, without a trailing slash.
+    /// The address people type, without a trailing slash.
     pub public_url: Option<String>,
+    /// Who is believed about where a request came from.
+    pub trusted_proxies: Proxies,
     /// How connections are secured.
     pub tls: TlsChoice,
     /// PEM file of the operator's certificate chain.
@@ -77,7 +81,7 @@ pub enum TlsChoice {
     Own,
     /// By the operator's certificate.
     Files,
-    /// Not at all, on loopback only.
+    /// Not at all, on loopback or for trusted proxies alone.
     Off,
 }
 
@@ -86,9 +90,10 @@ impl Settings {
     fn blank() -> Settings {
         Settings {
             data: PathBuf::new(),
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            listen: Listen::Address(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
             profile: Profile::Production,
             public_url: None,
+            trusted_proxies: Proxies::default(),
             tls: TlsChoice::Own,
             tls_chain: None,
             tls_key: None,
@@ -125,18 +130,7 @@ impl Settings {
                 remedy: remedy.to_owned(),
             });
         };
-        let beyond = !is_loopback(self.listen.ip());
-        if self.profile == Profile::Development && beyond {
-            let problem = format!(
-                "the development profile listens on loopback only, not on {}",
-                self.listen
-            );
-            note("profile", problem, "use `production`, or listen on 127.0.0.1");
-        }
-        if self.tls == TlsChoice::Off && beyond {
-            let problem = format!("without TLS only loopback is served, not {}", self.listen);
-            note("tls", problem, "use `own` or `files`, or listen on 127.0.0.1");
-        }
+        self.reach_disagreements(&mut note);
         let has_files = (self.tls_chain.is_some(), self.tls_key.is_some());
         if self.tls == TlsChoice::Files && has_files != (true, true) {
             let problem = "`files` needs both a chain and its key".to_owned();
@@ -182,10 +176,50 @@ impl Settings {
         }
         found
     }
-}
 
-fn is_loopback(address: IpAddr) -> bool {
-    address.to_canonical().is_loopback()
+    /// The same of how the server is reached.
+    fn reach_disagreements(&self, note: &mut impl FnMut(&str, String, &str)) {
+        let beyond = self.listen.is_beyond_this_machine();
+        if self.profile == Profile::Development && beyond {
+            let problem = format!(
+                "the development profile listens on loopback only, not on {}",
+                self.listen
+            );
+            note("profile", problem, "use `production`, or listen on 127.0.0.1");
+        }
+        let plain_beyond = self.tls == TlsChoice::Off && beyond;
+        if plain_beyond && self.trusted_proxies.have_no_network() {
+            let problem = format!("without TLS only loopback is served, not {}", self.listen);
+            let remedy = "use `own` or `files`, listen on 127.0.0.1, or name the proxy that speaks TLS in \
+                          `trusted_proxies`";
+            note("tls", problem, remedy);
+        }
+        let is_socket = matches!(self.listen, Listen::Socket(_));
+        if is_socket && self.tls == TlsChoice::Files {
+            let problem = "a socket in the file system carries no TLS".to_owned();
+            note(
+                "tls",
+                problem,
+                "leave `tls` out, and let the proxy have the certificate",
+            );
+        }
+        match &self.public_url {
+            None if is_socket || (plain_beyond && !self.trusted_proxies.have_no_network()) => {
+                let problem = "nobody types the address between a proxy and this server".to_owned();
+                let remedy = "set it to what people type, as in https://id.example.org";
+                note("public_url", problem, remedy);
+            }
+            Some(url) if url.starts_with("http:") && self.profile == Profile::Production => {
+                let problem = format!("{url} is not https, and production is reached over TLS alone");
+                note(
+                    "public_url",
+                    problem,
+                    "write https://, or use the development profile",
+                );
+            }
+            _ => {}
+        }
+    }
 }
 
 /// One thing that is wrong with the settings.

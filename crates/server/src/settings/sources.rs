@@ -322,6 +322,23 @@ mod tests {
                 "profile: the development profile",
             ),
             ("tls = \"off\"\nlisten = \"[::]:1\"", "tls: without TLS"),
+            (
+                "tls = \"off\"\nlisten = \"[::]:1\"\ntrusted_proxies = [\"unix\"]",
+                "tls: without TLS",
+            ),
+            (
+                "tls = \"off\"\nlisten = \"[::]:1\"\ntrusted_proxies = [\"192.0.2.1\"]",
+                "public_url: nobody types",
+            ),
+            ("listen = \"unix:/x\"", "public_url: nobody types"),
+            (
+                "listen = \"unix:/x\"\npublic_url = \"https://a\"\ntls = \"files\"\ntls_chain = \"c\"\ntls_key = \"k\"",
+                "tls: a socket",
+            ),
+            (
+                "public_url = \"http://localhost:1\"",
+                "public_url: http://localhost:1 is not https",
+            ),
             ("tls = \"files\"\ntls_key = \"k\"", "tls: `files` needs both"),
             ("tls_chain = \"c\"\ntls_key = \"k\"", "tls: a certificate is set"),
             ("window = 2", "window: production accepts"),
@@ -338,6 +355,13 @@ mod tests {
             let found = mistakes(&file(text));
             assert_eq!(found.len(), 1, "{text}: {found:#?}");
             assert!(found[0].starts_with(expected), "{found:#?}");
+        }
+        for text in [
+            "tls = \"off\"\nlisten = \"[::]:1\"\ntrusted_proxies = [\"192.0.2.1\"]\npublic_url = \"https://a\"",
+            "listen = \"unix:/x\"\npublic_url = \"https://a\"",
+            "public_url = \"http://localhost:1\"\nprofile = \"development\"",
+        ] {
+            assert!(file(text).resolve().is_ok(), "{text}");
         }
         let wide = file("window = 3\nprofile = \"development\"");
         assert_eq!(wide.resolve().expect("development may").0.policy.window.past, 3);

@@ -13,7 +13,7 @@ use countersign_core::otp::{AcceptanceWindow, Digits};
 use countersign_core::time::TimeStep;
 use ipnet::IpNet;
 
-use super::{Profile, Settings, TlsChoice};
+use super::{Profile, Settings, TlsChoice, reached};
 use crate::store::postgres;
 
 /// One setting.
@@ -30,7 +30,7 @@ pub struct Setting {
 }
 
 /// What is wrong with a text, and what to do.
-type Wrong = (String, String);
+pub(super) type Wrong = (String, String);
 
 impl Setting {
     /// The default as text.
@@ -48,7 +48,7 @@ impl Setting {
 }
 
 /// Every setting, in the order of the example file.
-pub const TABLE: [Setting; 36] = [
+pub const TABLE: [Setting; 37] = [
     Setting {
         name: "data",
         default: "\"data\"",
@@ -59,15 +59,9 @@ pub const TABLE: [Setting; 36] = [
     Setting {
         name: "listen",
         default: "\"127.0.0.1:8443\"",
-        about: "Address and port to listen on; port 0 picks a free one.",
-        apply: |to, text| {
-            parsed(
-                text,
-                "address with a port",
-                "write ADDR:PORT, for example 127.0.0.1:8443",
-            )
-            .map(|address| to.listen = address)
-        },
+        about: "Address and port to listen on; port 0 picks a free one. unix:/PATH is a socket in the file system, \
+                for its owner and group, without TLS.",
+        apply: |to, text| reached::listen(text).map(|listen| to.listen = listen),
     },
     Setting {
         name: "profile",
@@ -85,15 +79,22 @@ pub const TABLE: [Setting; 36] = [
     Setting {
         name: "public_url",
         default: "\"\"",
-        about: "The address people type, as in https://id.example.org, when it is not the listening one. Links \
-                begin with it.",
-        apply: |to, text| base_url(text).map(|url| to.public_url = url),
+        about: "The address people type, as in https://id.example.org, when it is not the listening one: scheme, \
+                host and perhaps a port. Links begin with it, and forms are taken from its pages alone.",
+        apply: |to, text| reached::public_url(text).map(|url| to.public_url = url),
+    },
+    Setting {
+        name: "trusted_proxies",
+        default: "[]",
+        about: "Networks and addresses of the proxies in front, and `unix` for whoever connects to the socket: \
+                [\"192.0.2.10\", \"unix\"]. X-Forwarded-For is believed from them alone.",
+        apply: |to, text| reached::proxies(text).map(|proxies| to.trusted_proxies = proxies),
     },
     Setting {
         name: "tls",
         default: "\"own\"",
         about: "`own`: a certificate of the installation's own authority, renewed by itself. `files`: yours, see \
-                tls_chain and tls_key. `off`: none, on loopback only, for a proxy beside it.",
+                tls_chain and tls_key. `off`: none, on loopback, or for trusted_proxies alone.",
         apply: |to, text| {
             let choices = [
                 ("own", TlsChoice::Own),
@@ -456,31 +457,8 @@ fn optional(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
-fn base_url(text: &str) -> Result<Option<String>, Wrong> {
-    let Some(text) = optional(text) else {
-        return Ok(None);
-    };
-    let rest = text
-        .strip_prefix("https://")
-        .or_else(|| text.strip_prefix("http://"));
-    let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, '#' | '?' | '"' | '<' | '>' | '\\');
-    match rest.map(|rest| rest.trim_end_matches('/')) {
-        Some(rest) if !rest.is_empty() && rest.chars().all(is_plain) => {
-            Ok(Some(text.trim_end_matches('/').to_owned()))
-        }
-        _ => {
-            let problem = format!("{text:?} is no address of a site");
-            Err((problem, "write it as in https://id.example.org".to_owned()))
-        }
-    }
-}
-
 fn host_names(text: &str) -> Result<Vec<String>, Wrong> {
-    let is_host = |name: &str| {
-        let is_known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
-        name.parse::<IpAddr>().is_ok()
-            || (name.len() <= 253 && !name.is_empty() && name.bytes().all(is_known))
-    };
+    let is_host = |name: &str| name.parse::<IpAddr>().is_ok() || reached::is_host_name(name);
     let names: Vec<&str> = text
         .split(',')
         .map(str::trim)
@@ -573,23 +551,6 @@ mod tests {
             "office=5",
         ] {
             assert!(network_budgets(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn public_url_is_a_site_without_a_trailing_slash() {
-        assert_eq!(
-            base_url("https://id.example.org/"),
-            Ok(Some("https://id.example.org".to_owned()))
-        );
-        for wrong in [
-            "id.example.org",
-            "https://",
-            "ftp://x",
-            "https://a b",
-            "https://a/#x",
-        ] {
-            assert!(base_url(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -2,14 +2,13 @@
 //!
 //! Knows: which setting leads to which part. Must never know: how a part is made.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use countersign_auth::policy::Policy;
 
 use crate::edge::host;
 use crate::service::hashing::Cost;
-use crate::settings::{Profile, Settings, TlsChoice};
+use crate::settings::{Listen, Profile, Proxies, Settings, TlsChoice};
 
 /// How a server is to run; see the settings for what each is called outside.
 #[derive(Clone, Debug)]
@@ -17,13 +16,15 @@ pub struct Plan {
     /// The data folder.
     pub data: PathBuf,
     /// Where to listen.
-    pub listen: SocketAddr,
+    pub listen: Listen,
     /// How connections are secured.
     pub tls: Tls,
     /// Names and addresses the server is reached by.
     pub names: Vec<String>,
-    /// The base of links, without a trailing slash; none for `https://localhost:PORT`.
+    /// The address people type, without a trailing slash; none for `https://localhost:PORT`.
     pub public_url: Option<String>,
+    /// Who is believed about where a request came from.
+    pub trusted_proxies: Proxies,
     /// The rules' numbers.
     pub policy: Policy,
     /// Whether every answer says that this server protects nobody.
@@ -51,17 +52,18 @@ impl Plan {
         let path = |path: &Option<PathBuf>| path.clone().unwrap_or_default();
         Plan {
             data: settings.data.clone(),
-            listen: settings.listen,
-            tls: match settings.tls {
-                TlsChoice::Own => Tls::Own,
-                TlsChoice::Off => Tls::Off,
-                TlsChoice::Files => Tls::Files {
+            listen: settings.listen.clone(),
+            tls: match (&settings.listen, settings.tls) {
+                (Listen::Socket(_), _) | (_, TlsChoice::Off) => Tls::Off,
+                (_, TlsChoice::Own) => Tls::Own,
+                (_, TlsChoice::Files) => Tls::Files {
                     chain: path(&settings.tls_chain),
                     key: path(&settings.tls_key),
                 },
             },
             names: names(settings),
             public_url: settings.public_url.clone(),
+            trusted_proxies: settings.trusted_proxies.clone(),
             policy: settings.policy.clone(),
             development: settings.profile == Profile::Development,
             cost: settings.cost(),
@@ -90,13 +92,19 @@ impl Plan {
         self.keys_file.clone().unwrap_or_else(inside)
     }
 
-    /// The base of links: the operator's own, or this machine's at a port.
-    pub(super) fn links(&self, port: u16) -> String {
+    /// The address people type: the operator's word, or this machine at the port it really listens on.
+    pub fn public_url(&self, bound: &Listen) -> String {
         let scheme = if self.tls == Tls::Off { "http" } else { "https" };
-        match &self.public_url {
-            Some(url) => url.clone(),
-            None => format!("{scheme}://localhost:{port}"),
+        match (&self.public_url, bound) {
+            (Some(url), _) => url.clone(),
+            (None, Listen::Address(address)) => format!("{scheme}://localhost:{}", address.port()),
+            (None, Listen::Socket(_)) => format!("{scheme}://localhost"),
         }
+    }
+
+    /// Whether whoever is no trusted proxy is turned away: without TLS, beyond this machine.
+    pub fn serves_proxies_alone(&self) -> bool {
+        self.tls == Tls::Off && self.listen.is_beyond_this_machine()
     }
 }
 
@@ -143,6 +151,6 @@ pub enum Tls {
         /// PEM file of the key.
         key: PathBuf,
     },
-    /// Not at all; on loopback only.
+    /// Not at all; on loopback, at a socket, or for trusted proxies alone.
     Off,
 }

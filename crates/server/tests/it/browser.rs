@@ -8,7 +8,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use countersign_core::otp::{SharedSecret, Totp};
 use countersign_core::time::UnixSeconds;
-use countersign_server::door::http::router;
+use countersign_server::door::http::{known_as, router};
 use countersign_server::service::operator::{Ask, FirstPassword, Operator, Reply, UserAdded};
 use countersign_server::store::memory::Memory;
 use tower::ServiceExt;
@@ -36,6 +36,13 @@ impl Site {
             operator,
             router,
         }
+    }
+
+    /// The same, where an operator has said which address people type.
+    pub fn open_at(public_url: &str) -> Site {
+        let site = Site::open();
+        let router = known_as(site.router.clone(), public_url);
+        Site { router, ..site }
     }
 
     pub fn browser(&self) -> Browser {
@@ -131,6 +138,12 @@ impl Browser {
     pub async fn get(&mut self, path: &str) -> Answer {
         self.ask(Request::get(path).body(Body::empty()).expect("a request"))
             .await
+    }
+
+    /// The same under another `Host`; the path may be a whole URL.
+    pub async fn get_as(&mut self, host: &str, path: &str) -> Answer {
+        let request = Request::get(path).header(header::HOST, host);
+        self.ask(request.body(Body::empty()).expect("a request")).await
     }
 
     /// Posts a form from a page of the site itself.

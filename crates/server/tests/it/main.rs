@@ -9,6 +9,7 @@ mod passwords;
 mod postgres;
 mod pulse;
 mod races;
+mod reached;
 mod ready;
 mod seeds;
 mod sessions;

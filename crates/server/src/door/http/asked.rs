@@ -4,19 +4,19 @@
 //! what is asked for.
 
 use std::error::Error as _;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use axum::body::{Body as RawBody, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use countersign_auth::command::bounded;
 use countersign_auth::event::{Door, Origin};
 use countersign_auth::id::Digest;
 use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
 
+use super::proxied::Connection;
 use super::{BODY_BYTES_MAX, Shared, answer};
 use crate::service::Live;
 
@@ -25,10 +25,6 @@ pub(super) const BROWSER_COOKIE: &str = "__Host-cs_browser";
 
 /// Longest description of itself that is kept of a client.
 const AGENT_CHARS_MAX: usize = 120;
-
-/// The address a connection came from; put into every request by the listener.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Peer(pub(super) SocketAddr);
 
 /// The identifier of this request, put into it by the listener.
 #[derive(Clone, Debug)]
@@ -49,10 +45,8 @@ impl<S: Sync> FromRequestParts<S> for Asked {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Asked, Response> {
-        let peer = parts
-            .extensions
-            .get::<Peer>()
-            .map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.0.ip());
+        let sender = Connection::of(&parts.extensions).sender(&parts.headers);
+        let sender = sender.map_err(IntoResponse::into_response)?;
         let agent = parts
             .headers
             .get(header::USER_AGENT)
@@ -60,7 +54,7 @@ impl<S: Sync> FromRequestParts<S> for Asked {
             .unwrap_or("");
         Ok(Asked(Origin {
             door: Door::Http,
-            network: network(peer),
+            network: sender.network(),
             browser: cookie(&parts.headers, BROWSER_COOKIE).map(Digest::of),
             agent: bounded(agent, AGENT_CHARS_MAX),
             request: parts
@@ -68,17 +62,6 @@ impl<S: Sync> FromRequestParts<S> for Asked {
                 .get::<RequestId>()
                 .map_or_else(String::new, |id| id.0.clone()),
         }))
-    }
-}
-
-/// The network that is throttled as one source: an IPv4 address, or the /64 an IPv6 address lies in.
-pub(super) fn network(address: IpAddr) -> String {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
     }
 }
 
@@ -249,18 +232,6 @@ fn malformed(path: &str, cause: &serde_json::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn source_is_the_ipv4_address_or_the_ipv6_network() {
-        for (address, expected) in [
-            ("192.0.2.7", "192.0.2.7"),
-            ("::ffff:192.0.2.7", "192.0.2.7"),
-            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-            ("::1", "::/64"),
-        ] {
-            assert_eq!(network(address.parse().expect("an address")), expected);
-        }
-    }
 
     #[test]
     fn what_is_wrong_with_a_body_is_told_without_repeating_it() {

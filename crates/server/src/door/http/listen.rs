@@ -1,11 +1,11 @@
 //! Connections: accepted, wrapped in TLS, bounded in number and time, drained at the stop.
 //!
-//! Knows: sockets and time-outs. Must never know: routes. A client that is slow in its handshake, its headers,
-//! its body or in reading an answer holds one place of many, and not for long.
+//! Knows: sockets and time-outs, and who may connect. Must never know: routes. A client that is slow in its
+//! handshake, its headers, its body or in reading an answer holds one place of many, and not for long.
 
-use std::net::SocketAddr;
+use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -13,15 +13,18 @@ use axum::body::Body;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
+use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use super::asked::{Peer, RequestId};
+use super::asked::RequestId;
 use super::patient::Patient;
+use super::proxied::{Connection, Sender};
+use crate::settings::Proxies;
 
 /// Connections open at once.
 const CONNECTIONS_MAX: usize = 8192;
@@ -51,21 +54,65 @@ pub fn places(open_files: Option<u64>) -> usize {
     files.saturating_sub(FILES_KEPT).clamp(1, CONNECTIONS_MAX)
 }
 
+/// What is listened with.
+pub enum Listener {
+    /// An address.
+    Address(TcpListener),
+    /// A socket in the file system.
+    Socket(UnixListener),
+}
+
+impl Listener {
+    async fn accept(&self) -> io::Result<(Either<TcpStream, UnixStream>, Sender)> {
+        match self {
+            Listener::Address(listener) => {
+                let (socket, peer) = listener.accept().await?;
+                // Small answers must not wait for more.
+                let _ = socket.set_nodelay(true);
+                Ok((Either::Left(socket), Sender::at(peer.ip())))
+            }
+            Listener::Socket(listener) => {
+                let (socket, _) = listener.accept().await?;
+                Ok((Either::Right(socket), Sender::Socket))
+            }
+        }
+    }
+}
+
+/// How connections come in.
+pub struct Entrance {
+    /// What is listened with.
+    pub listener: Listener,
+    /// What secures a connection, if anything does.
+    pub tls: Option<TlsAcceptor>,
+    /// Connections that may be open at once.
+    pub places: usize,
+    /// Who is believed about where a request came from.
+    pub proxies: Arc<Proxies>,
+    /// Whether everybody else is turned away.
+    pub proxies_alone: bool,
+}
+
+impl Entrance {
+    /// Who is at the other end, unless that is somebody to be turned away.
+    fn admit(&self, peer: Sender) -> Option<Connection> {
+        let proxies = self.proxies.clone();
+        let connection = Connection { peer, proxies };
+        (!self.proxies_alone || connection.is_trusted()).then_some(connection)
+    }
+}
+
 /// Serves until told to stop, then lets open requests finish.
-pub async fn serve(
-    listener: TcpListener,
-    places: usize,
-    tls: Option<TlsAcceptor>,
-    router: Router,
-    stop: CancellationToken,
-) {
-    let places = Arc::new(Semaphore::new(places));
+pub async fn serve(entrance: Entrance, router: Router, stop: CancellationToken) {
+    let places = Arc::new(Semaphore::new(entrance.places));
     let open = TaskTracker::new();
+    let told = AtomicBool::new(false);
     loop {
         let accepted = async {
             let place = places.clone().acquire_owned().await;
             let place = place.expect("the places are never closed");
-            listener
+            entrance
+                .listener
                 .accept()
                 .await
                 .map(|(socket, peer)| (socket, peer, place))
@@ -76,9 +123,11 @@ pub async fn serve(
         };
         match accepted {
             Ok((socket, peer, place)) => {
-                // Small answers must not wait for more.
-                let _ = socket.set_nodelay(true);
-                let served = connection(socket, peer, tls.clone(), router.clone(), stop.clone());
+                let Some(from) = entrance.admit(peer) else {
+                    turned_away(peer, &told);
+                    continue;
+                };
+                let served = connection(socket, from, entrance.tls.clone(), router.clone(), stop.clone());
                 open.spawn(async move {
                     served.await;
                     drop(place);
@@ -96,9 +145,25 @@ pub async fn serve(
     }
 }
 
+/// Says the first time, loudly, that somebody was turned away: it may be a proxy that nobody named.
+fn turned_away(peer: Sender, told: &AtomicBool) {
+    let peer = peer.network();
+    if told.swap(true, Ordering::Relaxed) {
+        tracing::debug!(
+            peer,
+            "a connection was closed: its peer is not in `trusted_proxies`"
+        );
+    } else {
+        tracing::warn!(
+            peer,
+            "a connection was closed: without TLS only `trusted_proxies` are served"
+        );
+    }
+}
+
 async fn connection<S>(
     socket: S,
-    peer: SocketAddr,
+    from: Connection,
     tls: Option<TlsAcceptor>,
     router: Router,
     stop: CancellationToken,
@@ -106,22 +171,23 @@ async fn connection<S>(
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     match tls {
-        None => requests(socket, peer, router, stop).await,
+        None => requests(socket, from, router, stop).await,
         Some(tls) => match tokio::time::timeout(HANDSHAKE_TIME_MAX, tls.accept(socket)).await {
-            Ok(Ok(secured)) => requests(secured, peer, router, stop).await,
-            Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
-            Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
+            Ok(Ok(secured)) => requests(secured, from, router, stop).await,
+            Ok(Err(error)) => tracing::debug!(peer = from.peer.network(), %error, "TLS handshake failed"),
+            Err(_) => tracing::debug!(peer = from.peer.network(), "TLS handshake took too long"),
         },
     }
 }
 
-async fn requests<S>(stream: S, peer: SocketAddr, router: Router, stop: CancellationToken)
+async fn requests<S>(stream: S, from: Connection, router: Router, stop: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let peer = from.peer;
     let answer = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         let id = format!("{:x}", REQUESTS.fetch_add(1, Ordering::Relaxed));
-        request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(from.clone());
         request.extensions_mut().insert(RequestId(id));
         router.clone().oneshot(request.map(Body::new))
     });
@@ -142,14 +208,12 @@ where
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(%peer, %error, "connection ended");
+        tracing::debug!(peer = peer.network(), %error, "connection ended");
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use axum::middleware;
     use axum::routing::post;
     use rustls::server::ResolvesServerCertUsingSni;
@@ -166,8 +230,13 @@ mod tests {
             .route("/", post(async |body: String| body))
             .layer(middleware::from_fn(crate::door::http::harden));
         let (mut client, server) = duplex(1024);
-        let peer = (Ipv4Addr::LOCALHOST, 1).into();
-        let served = tokio::spawn(connection(server, peer, tls, router, CancellationToken::new()));
+        let served = tokio::spawn(connection(
+            server,
+            Connection::over_socket(false),
+            tls,
+            router,
+            CancellationToken::new(),
+        ));
         client.write_all(sent).await.expect("the server reads");
         let mut answer = Vec::new();
         let hung_up = tokio::time::timeout(time, client.read_to_end(&mut answer)).await;

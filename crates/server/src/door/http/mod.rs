@@ -4,13 +4,13 @@
 //! outwardly.
 //!
 //! Read next: `sign_in` for the API of a sign-in, `openapi` for its description, `pages` for what people see,
-//! [`listen`] for how connections are bounded.
+//! [`listen`] for how connections are bounded, `proxied` for whom they come from.
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, MatchedPath};
-use axum::http::{HeaderValue, header};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
+use axum::http::{HeaderValue, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -22,11 +22,13 @@ mod account;
 mod answer;
 mod asked;
 mod enrol;
+mod forwarded;
 mod health;
 pub mod listen;
 mod openapi;
 mod pages;
 mod patient;
+mod proxied;
 mod sessions;
 mod sign_in;
 mod step_up;
@@ -66,6 +68,27 @@ pub fn for_development(routes: Router, service: Arc<Service>) -> Router {
             response.headers_mut().insert("x-countersign-profile", value);
             response
         }))
+}
+
+/// The same routes, to which every request comes as one to the address people type, a URL without a path.
+///
+/// # Security
+/// Forms are compared with that address (their `Origin` against `Host`), and what a client or a proxy wrote as
+/// `Host` reaches no handler, so that no link or redirect can be made of it.
+pub fn known_as(routes: Router, public_url: &str) -> Router {
+    let authority = public_url
+        .split_once("://")
+        .map_or(public_url, |(_, authority)| authority);
+    let host = HeaderValue::from_str(authority).expect("an authority is printable");
+    routes.layer(middleware::map_request(move |mut request: Request| {
+        request.headers_mut().insert(header::HOST, host.clone());
+        // A request line may name a host as well (RFC 9112 §3.2.2), and that would go before the header.
+        if request.uri().authority().is_some() {
+            let target = request.uri().path_and_query().cloned();
+            *request.uri_mut() = target.map_or_else(Uri::default, Uri::from);
+        }
+        async { request }
+    }))
 }
 
 /// The routes of the API, and with each its description.
@@ -154,8 +177,14 @@ pub fn fuzz_body(data: &[u8]) {
     }
 }
 
+/// For fuzzing: what a proxy says of a request is taken in one spelling or refused.
+#[doc(hidden)]
+pub fn fuzz_forwarded(data: &[u8]) {
+    forwarded::fuzz(data);
+}
+
 /// Headers that every answer carries, and the bound on how long any request may take.
-async fn harden(request: axum::extract::Request, next: Next) -> Response {
+async fn harden(request: Request, next: Next) -> Response {
     let id = asked::request_id(&request);
     // The route and not the path: a path is what a client chose to write, and may hold anything.
     let route = request

@@ -99,6 +99,18 @@ impl IntoResponses for WithBody {
     }
 }
 
+/// What a request without a body may be answered where it is told apart by its source.
+pub(super) struct Proxied;
+
+impl IntoResponses for Proxied {
+    fn responses() -> Answers {
+        answers([(
+            "400",
+            problem("A trusted proxy says of the client's address what can't be read"),
+        )])
+    }
+}
+
 /// What a request with a form may be answered.
 pub(super) struct WithForm;
 

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::asked::{Asked, Body, Id, Whole};
 use super::enrol::{Done, refused};
-use super::openapi::{Always, Enrolled, InSession, Missing, WithBody};
+use super::openapi::{Always, Enrolled, InSession, Missing, Proxied, WithBody};
 use super::{Shared, answer};
 
 /// A live session of the account.
@@ -130,7 +130,14 @@ impl Ended {
     tag = "account",
     security(("session" = [])),
     params(("id" = String, Path, pattern = "^[0-9a-f]{8}$")),
-    responses((status = 200, description = "It is over", body = Ended), InSession, Enrolled, Missing, Always)
+    responses(
+        (status = 200, description = "It is over", body = Ended),
+        Proxied,
+        InSession,
+        Enrolled,
+        Missing,
+        Always
+    )
 )]
 pub(super) async fn end_session(
     State(service): State<Shared>,
@@ -151,7 +158,7 @@ pub(super) async fn end_session(
     path = "/api/sessions/end-others",
     tag = "account",
     security(("session" = [])),
-    responses((status = 200, description = "They are over", body = Ended), InSession, Enrolled, Always)
+    responses((status = 200, description = "They are over", body = Ended), Proxied, InSession, Enrolled, Always)
 )]
 pub(super) async fn end_others(
     State(service): State<Shared>,

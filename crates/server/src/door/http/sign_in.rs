@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::asked::{Asked, BROWSER_COOKIE, Body, Signed, Whole};
-use super::openapi::{Always, Enrolled, Guessed, InSession, LoginAnswer, WithBody};
+use super::openapi::{Always, Enrolled, Guessed, InSession, LoginAnswer, Proxied, WithBody};
 use super::{Shared, answer};
 use crate::service::{Failure, SignIn};
 
@@ -240,7 +240,7 @@ struct SignedOut {
     path = "/api/auth/logout",
     tag = "sign-in",
     security(("session" = [])),
-    responses((status = 200, description = "It is over", body = SignedOut), InSession, Always)
+    responses((status = 200, description = "It is over", body = SignedOut), Proxied, InSession, Always)
 )]
 pub(super) async fn logout(
     State(service): State<Shared>,
