@@ -33,44 +33,27 @@ class Transport:
 
     def exchange(self, method, path, headers, body=None, bytes_max=65_536):
         """One exchange: status and body, or `NoAnswer`."""
+        asked = method, self._url.path.rstrip("/") + path, body, headers
         try:
-            connection = self._idle.get_nowait()
-        except queue.Empty:
-            connection = self._connection(_TIMEOUT_S)
-        is_used = connection.sock is not None
-        try:
-            return self._exchange(connection, method, path, headers, body, bytes_max)
-        except (ConnectionError, http.client.BadStatusLine):
-            # A kept connection may be closed by the other side in the very moment it is used again.
-            connection.close()
-            if not is_used:
-                raise NoAnswer("the connection was lost") from None
-        except (OSError, http.client.HTTPException) as error:
-            connection.close()
-            raise NoAnswer(type(error).__name__) from None
-        try:
-            return self._exchange(self._connection(_TIMEOUT_S), method, path, headers, body, bytes_max)
+            with contextlib.suppress(queue.Empty, ConnectionError, http.client.BadStatusLine):
+                # A kept connection may be closed by the other side in the very moment it is used again.
+                return self._exchange(self._idle.get_nowait(), asked, bytes_max)
+            return self._exchange(self._connection(_TIMEOUT_S), asked, bytes_max)
         except (OSError, http.client.HTTPException) as error:
             raise NoAnswer(type(error).__name__) from None
 
-    def _exchange(self, connection, method, path, headers, body, bytes_max):
-        deadline = time.monotonic() + _TIMEOUT_S
-        connection.request(method, self._url.path.rstrip("/") + path, body=body, headers=headers)
-        response = connection.getresponse()
-        data = b""
-        while piece := response.read1(bytes_max):
-            data += piece
-            if len(data) > bytes_max or time.monotonic() > deadline:
-                connection.close()
-                raise NoAnswer("an answer of more than %d bytes, or %d s" % (bytes_max, _TIMEOUT_S))
-        if response.length not in (0, None):
-            raise http.client.IncompleteRead(data)
-        if response.will_close:
-            connection.close()
-        else:
-            with contextlib.suppress(queue.Full):
-                self._idle.put_nowait(connection)
-        return response.status, data
+    def _exchange(self, connection, asked, bytes_max):
+        with contextlib.ExitStack() as stack:
+            stack.callback(connection.close)
+            connection.request(*asked)
+            with connection.getresponse() as response:
+                data = _whole(response, bytes_max)
+            # It is given back only where nothing of this answer is left in it.
+            if not response.will_close:
+                with contextlib.suppress(queue.Full):
+                    self._idle.put_nowait(connection)
+                    stack.pop_all()
+            return response.status, data
 
     @contextlib.contextmanager
     def stream(self, path, headers, silence_s, opened):
@@ -84,9 +67,9 @@ class Transport:
             sock = connection.sock
             opened(lambda: _shut(sock))
             connection.request("GET", self._url.path.rstrip("/") + path, headers=headers)
-            response = connection.getresponse()
-            sock.settimeout(silence_s)
-            yield response.status, response.headers.get_content_type(), _lines(response)
+            with connection.getresponse() as response:
+                sock.settimeout(silence_s)
+                yield response.status, response.headers.get_content_type(), _lines(response)
         except (OSError, http.client.HTTPException) as error:
             raise NoAnswer(type(error).__name__) from None
         finally:
@@ -103,6 +86,19 @@ class Transport:
         with contextlib.suppress(queue.Empty):
             while True:
                 self._idle.get_nowait().close()
+
+
+def _whole(response, bytes_max):
+    """The whole body, or `NoAnswer` where it is too long or too slow."""
+    deadline = time.monotonic() + _TIMEOUT_S
+    data = b""
+    while piece := response.read1(bytes_max):
+        data += piece
+        if len(data) > bytes_max or time.monotonic() > deadline:
+            raise NoAnswer("an answer of more than %d bytes, or %d s" % (bytes_max, _TIMEOUT_S))
+    if response.length not in (0, None):
+        raise http.client.IncompleteRead(data)
+    return data
 
 
 def _shut(sock):
