@@ -54,7 +54,7 @@ def started(case, command, announced, **options):
         found = re.search(announced, line)
         if found:
             patience.cancel()
-            return found
+            return program, found
     raise AssertionError("%s ended: %s" % (command[0], "".join(said)))
 
 
@@ -86,7 +86,7 @@ class World(unittest.TestCase):
         cls.data = cls.folder / "data"
         password = cls.folder / "password"
         password.write_text(PASSWORD + "\n")
-        ready = started(
+        cls.server, ready = started(
             cls, [BIN, "serve", "--data", cls.data, "--listen", "127.0.0.1:0"], r"^listening (https://\S+)")
         cls.url = ready[1]
         cls.context = ssl.create_default_context(cafile=cls.data / "tls/ca.pem")
@@ -100,7 +100,7 @@ class World(unittest.TestCase):
             **os.environ, "COUNTERSIGN_ISSUER": metadata["issuer"], "COUNTERSIGN_URL": cls.url,
             "COUNTERSIGN_APPLICATION": "shop", "COUNTERSIGN_SECRET_FILE": str(secret),
             "COUNTERSIGN_CA_FILE": str(cls.data / "tls/ca.pem")}
-        cls.shops = {(name, mode): cls.shop(name, mode) for name in PROGRAMS for mode in ["feed", "introspect"]}
+        cls.shops = {"%s, %s" % (name, mode): cls.shop(name, mode) for name in PROGRAMS for mode in ["feed", "introspect"]}
 
     @classmethod
     def run_countersign(cls, *words):
@@ -114,7 +114,7 @@ class World(unittest.TestCase):
     @classmethod
     def shop(cls, name, mode):
         command, more = PROGRAMS[name]
-        announced = started(
+        _, announced = started(
             cls, command, r"(http://127\.0\.0\.1:\d+)", cwd=HERE / name,
             env={**cls.environment, **more, "COUNTERSIGN_MODE": mode})
         return announced[1]
@@ -135,40 +135,11 @@ class World(unittest.TestCase):
         self.assertEqual(status, 200, answer)
         return answer["session_token"]
 
-    def test_people_sign_in_step_up_and_sign_out_in_front_of_both_applications(self):
-        session = self.sign_in()
-        for shop in self.each_shop():
-            for method, path in GUARDED:
-                self.assert_nobody(asked(shop, method, path), "Bearer")
-                self.assert_nobody(asked(shop, method, path, "0" * 96), 'Bearer error="invalid_token"')
-                self.assert_nobody(asked(shop, method, path, "a.b.c"), 'Bearer error="invalid_token"')
-            self.assertEqual(asked(shop, "GET", "/")[2], {"shop": "open"})
-            self.assertEqual(asked(shop, "GET", "/profile", session)[2]["name"], "alice")
-            self.assert_step_up(asked(shop, "POST", "/payment/transfer", session))
-            self.assert_missing_claim(asked(shop, "DELETE", "/publisher/earnings", session))
+    def step_up(self, session):
+        """The answer to a step-up, with both tokens."""
         status, _, stepped = self.countersign("POST", "/auth/totp/step-up", session, {"code": self.code()})
         self.assertEqual((status, stepped["elevated"], stepped["expires_in"]), (200, True, 900), stepped)
-        for token in [stepped["token"], stepped["session_token"]]:
-            for shop in self.each_shop():
-                # Twice, so that the feed's guards answer the second time by what they know.
-                for _ in range(2):
-                    status, _, answer = asked(shop, "POST", "/payment/transfer", token)
-                    self.assertEqual((status, answer), (200, {"status": "transfer initiated"}))
-                self.assert_missing_claim(asked(shop, "DELETE", "/publisher/earnings", token))
-        status, _, _ = self.countersign("POST", "/api/auth/logout", stepped["session_token"], {})
-        self.assertIn(status, (200, 204))
-        signed_out = time.monotonic()
-        for token in [stepped["token"], stepped["session_token"]]:
-            for shop in self.each_shop():
-                while asked(shop, "POST", "/payment/transfer", token)[0] == 200:
-                    self.assertLess(time.monotonic() - signed_out, SIGN_OUT_S)
-                self.assert_nobody(asked(shop, "POST", "/payment/transfer", token), 'Bearer error="invalid_token"')
-
-    def each_shop(self):
-        """Each application's URL, in a subtest."""
-        for (name, mode), url in self.shops.items():
-            with self.subTest(application=name, mode=mode):
-                yield url
+        return stepped
 
     def assert_nobody(self, answer, challenge):
         status, headers, body = answer
@@ -188,6 +159,82 @@ class World(unittest.TestCase):
         self.assertEqual((status, headers["www-authenticate"], body), (403, None, {
             "error": "insufficient privileges", "code": "MISSING_CLAIM", "required_claim": "publisher",
             "required_value": True}))
+
+
+class Walk(World):
+    """From the front door to the money and out again."""
+
+    def test_people_sign_in_step_up_and_sign_out_in_front_of_both_applications(self):
+        session = self.sign_in()
+        for name, shop in self.shops.items():
+            with self.subTest(application=name):
+                for method, path in GUARDED:
+                    self.assert_nobody(asked(shop, method, path), "Bearer")
+                    self.assert_nobody(asked(shop, method, path, "0" * 96), 'Bearer error="invalid_token"')
+                    self.assert_nobody(asked(shop, method, path, "a.b.c"), 'Bearer error="invalid_token"')
+                self.assertEqual(asked(shop, "GET", "/")[2], {"shop": "open"})
+                self.assertEqual(asked(shop, "GET", "/profile", session)[2]["name"], "alice")
+                self.assert_step_up(asked(shop, "POST", "/payment/transfer", session))
+                self.assert_missing_claim(asked(shop, "DELETE", "/publisher/earnings", session))
+        stepped = self.step_up(session)
+        for token in [stepped["token"], stepped["session_token"]]:
+            for name, shop in self.shops.items():
+                with self.subTest(application=name):
+                    # Twice, so that the feed's guards answer the second time by what they know.
+                    for _ in range(2):
+                        status, _, answer = asked(shop, "POST", "/payment/transfer", token)
+                        self.assertEqual((status, answer), (200, {"status": "transfer initiated"}))
+                    self.assert_missing_claim(asked(shop, "DELETE", "/publisher/earnings", token))
+        status, _, _ = self.countersign("POST", "/api/auth/logout", stepped["session_token"], {})
+        self.assertIn(status, (200, 204))
+        signed_out = time.monotonic()
+        for token in [stepped["token"], stepped["session_token"]]:
+            for name, shop in self.shops.items():
+                with self.subTest(application=name):
+                    while asked(shop, "POST", "/payment/transfer", token)[0] == 200:
+                        self.assertLess(time.monotonic() - signed_out, SIGN_OUT_S)
+                    self.assert_nobody(asked(shop, "POST", "/payment/transfer", token), 'Bearer error="invalid_token"')
+
+
+class Away(World):
+    """What applications do when Countersign is gone."""
+
+    def test_nobody_is_let_through_because_nobody_could_be_asked(self):
+        stepped = self.step_up(self.sign_in())
+        tokens = [stepped["token"], stepped["session_token"]]
+        for name, shop in self.shops.items():
+            with self.subTest(application=name):
+                for token in tokens:
+                    self.assertEqual(asked(shop, "POST", "/payment/transfer", token)[0], 200)
+        self.server.kill()
+        gone = time.monotonic()
+        for name, shop in self.shops.items():
+            with self.subTest(application=name):
+                for token in tokens:
+                    while asked(shop, "POST", "/payment/transfer", token)[0] == 200:
+                        self.assertLess(time.monotonic() - gone, 2 * SIGN_OUT_S)
+                    status, headers, body = asked(shop, "POST", "/payment/transfer", token)
+                    self.assertEqual(
+                        (status, headers["retry-after"], body), (503, "1", {"error": "temporarily unavailable"}))
+                self.assertEqual(asked(shop, "GET", "/")[2], {"shop": "open"})
+                self.assert_nobody(asked(shop, "GET", "/profile", "a.b"), 'Bearer error="invalid_token"')
+
+
+class Documents(unittest.TestCase):
+    """What documents show is what runs."""
+
+    sources = {"javascript": HERE / "express/server.js", "python": HERE / "fastapi/shop.py"}
+    documents = ["docs/guard.md", "clients/javascript/README.md", "clients/python/GUARD.md"]
+
+    def test_every_block_of_code_is_a_piece_of_an_example_application(self):
+        shown = 0
+        for document in self.documents:
+            text = (HERE.parent / document).read_text("utf-8")
+            for language, block in re.findall(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+                if language in self.sources:
+                    shown += 1
+                    self.assertIn("\n" + block, self.sources[language].read_text("utf-8"), document)
+        self.assertGreater(shown, 5)
 
 
 if __name__ == "__main__":

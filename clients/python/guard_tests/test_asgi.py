@@ -116,7 +116,8 @@ class Dependencies(unittest.TestCase):
                 ("owner", "alice", {}, 200), ("owner", "Alice", {}, 404), ("owner", "bob", {}, 404),
                 ("owner", "", {}, 404), ("owner", None, {}, 404), ("owner", ["alice"], {}, 404),
                 ("owner", "bob", {"otherwise": 403}, 403), ("owner", "bob", {"administrators": ["alice"]}, 200),
-                ("owner", "bob", {"administrators": ["ALICE", "al"]}, 404), ("owner", "bob", {"administrators": []}, 404),
+                ("owner", "bob", {"administrators": ["ALICE", "al"]}, 404),
+                ("owner", "bob", {"administrators": []}, 404),
                 ("participant", ["bob", "alice"], {}, 200), ("participant", {"alice"}, {}, 200),
                 ("participant", [], {}, 404), ("participant", None, {}, 404), ("participant", "alice", {}, 404),
                 ("participant", "malice", {}, 404)]:

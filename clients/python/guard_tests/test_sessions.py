@@ -243,7 +243,8 @@ class Settings(unittest.TestCase):
                 ({"mode": "off"}, "mode"), ({"url": "http://192.0.2.1"}, "url"), ({"url": "ftp://x"}, "url"),
                 ({"url": "http://localhost.example.org"}, "url"), ({"url": "http://127.0.0.1.example.org"}, "url"),
                 ({"application": None}, "countersign app add"), ({"application": ("a:b", secret)}, "application"),
-                ({"application": ("shop", "")}, "application"), ({"application": ("shop", secret + "\n")}, "application"),
+                ({"application": ("shop", "")}, "application"),
+                ({"application": ("shop", secret + "\n")}, "application"),
                 ({"shared_key": b"x" * 31}, "32 bytes"), ({"shared_key": "x" * 32}, "32 bytes"),
                 ({"step_up_status": 200}, "step_up_status")]:
             with self.subTest(changes), self.assertRaises(WrongSetting) as refused:
@@ -254,8 +255,8 @@ class Settings(unittest.TestCase):
     def test_requirement_that_could_never_be_met_is_refused(self):
         for asked in [
                 {"elevated": "true"}, {"level": "cs:3"}, {"max_age": -1}, {"max_age": 1.5}, {"max_age": True},
-                {"step_up_status": 404}, {"claims": ["publisher"]}, {"claims": [["publisher"]]}, {"claims": "publisher"},
-                {"claims": [("", True)]}, {"claims": [("publisher", object())]}, {"claims": [("sub", "alice")]},
+                {"step_up_status": 404}, {"claims": ["publisher"]}, {"claims": [["publisher"]]},
+                {"claims": "publisher"}, {"claims": [("", True)]}, {"claims": [("publisher", object())]}, {"claims": [("sub", "alice")]},
                 {"claims": [("x", float("nan"))]}, {"groups": [""]}, {"groups": "staff"}]:
             with self.subTest(asked), self.assertRaises(WrongSetting):
                 requirement_of(**{"step_up_status": 403, **asked})
