@@ -100,7 +100,8 @@ class World(unittest.TestCase):
             **os.environ, "COUNTERSIGN_ISSUER": metadata["issuer"], "COUNTERSIGN_URL": cls.url,
             "COUNTERSIGN_APPLICATION": "shop", "COUNTERSIGN_SECRET_FILE": str(secret),
             "COUNTERSIGN_CA_FILE": str(cls.data / "tls/ca.pem")}
-        cls.shops = {"%s, %s" % (name, mode): cls.shop(name, mode) for name in PROGRAMS for mode in ["feed", "introspect"]}
+        cls.shops = {
+            "%s, %s" % (name, mode): cls.shop(name, mode) for name in PROGRAMS for mode in ["feed", "introspect"]}
 
     @classmethod
     def run_countersign(cls, *words):

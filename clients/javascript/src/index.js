@@ -1,8 +1,8 @@
 /**
  * Guards an Express application by Countersign: who is signed in, how strongly, how lately, and with which claims.
  *
- * Knows: the settings and what they are put together to. Must never know: how anything is judged. Read `express` for the
- * middleware, `sessions` for the way of a token, `token` for what makes one worthless.
+ * Knows: the settings and what they are put together to. Must never know: how anything is judged. Read `express` for
+ * the middleware, `sessions` for the way of a token, `token` for what makes one worthless.
  */
 
 import { Guard } from './express.js';

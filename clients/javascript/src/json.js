@@ -25,7 +25,7 @@ export class MalformedJson extends Error {
 /**
  * A whole text's value. Objects have no prototype, so that a name like `constructor` is a member or nothing.
  *
- * `written` has the text of each member of the outermost object as it stands there, since 1 and 1.0 are one number here.
+ * `written` has the text of each member of the outermost object as it stands there, since 1 and 1.0 are one number.
  */
 export function parse(text) {
   return new Parser(text).document();

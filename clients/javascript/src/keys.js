@@ -1,8 +1,8 @@
 /**
  * The public keys that sign elevated tokens, as the installation publishes them.
  *
- * Knows: the JWKS (RFC 7517, RFC 8037) and when it is asked for again. Must never know: tokens. A key is published 300 s
- * before it signs, so a set of that age is the last that may be relied on.
+ * Knows: the JWKS (RFC 7517, RFC 8037) and when it is asked for again. Must never know: tokens. A key is published
+ * 300 s before it signs, so a set of that age is the last that may be relied on.
  */
 
 import { createPublicKey } from 'node:crypto';

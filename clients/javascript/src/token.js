@@ -53,7 +53,7 @@ export function decode(segment) {
 }
 
 /**
- * The header's `kid`, after rules 1 and 2 but for whether it is known. The caller finds the key and goes on with `read`.
+ * The header's `kid`, after rules 1 and 2 but for whether it is known. The caller finds the key and goes on by `read`.
  */
 export function keyId(token, alg) {
   refuseUnless(isCompact(token), 'not three segments of base64url, or too long');

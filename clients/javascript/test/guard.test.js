@@ -125,9 +125,11 @@ test('a guard or a requirement that is set up wrongly throws at the start and sa
     [{ issuer: `${INSTALLATION.issuer}/` }, /issuer/], [{ audience: '' }, /audience/], [{ mode: 'off' }, /mode/],
     [{ url: 'http://192.0.2.1' }, /url/], [{ url: 'http://localhost.example.org' }, /url/], [{ url: 'ftp://x' }, /url/],
     [{ url: 'http://127.0.0.1.example.org' }, /url/], [{ application: undefined }, /countersign app add/],
-    [{ application: { name: 'a:b', secret } }, /application/], [{ application: { name: 'shop', secret: '' } }, /application/],
-    [{ application: { name: 'shop', secret: `${secret}\n` } }, /application/], [{ sharedKey: 'x'.repeat(32) }, /sharedKey/],
-    [{ sharedKey: Buffer.alloc(31) }, /32 bytes/], [{ stepUpStatus: 200 }, /stepUpStatus/], [{ sharedkey: 1 }, /sharedkey/],
+    [{ application: { name: 'a:b', secret } }, /application/],
+    [{ application: { name: 'shop', secret: '' } }, /application/],
+    [{ application: { name: 'shop', secret: `${secret}\n` } }, /application/],
+    [{ sharedKey: 'x'.repeat(32) }, /sharedKey/], [{ sharedKey: Buffer.alloc(31) }, /32 bytes/],
+    [{ stepUpStatus: 200 }, /stepUpStatus/], [{ sharedkey: 1 }, /sharedkey/],
   ]) {
     assert.throws(() => guard({ ...settings, ...changes }), (error) => {
       assert.ok(error instanceof WrongSetting && said.test(error.message), `${JSON.stringify(changes)}: ${error}`);
@@ -151,12 +153,14 @@ test('a guard or a requirement that is set up wrongly throws at the start and sa
 /** Countersign over a real wire. */
 async function served(answer, use) {
   const { server, url } = await listening(answer);
+  const reports = [];
   const guarding = guard({
-    issuer: INSTALLATION.issuer, url, application: { name: 'shop', secret: 'x' }, mode: 'introspect', report() {},
+    issuer: INSTALLATION.issuer, url, application: { name: 'shop', secret: 'x' }, mode: 'introspect',
+    report: (message) => reports.push(message),
     clock: { unixSeconds: () => 1_700_000_000, elapsedMs: () => performance.now() },
   });
   try {
-    await use(guarding);
+    await use(guarding, reports);
   } finally {
     guarding.close();
     server.closeAllConnections();
@@ -197,8 +201,9 @@ test('over the wire, broken, endless and redirecting answers decide nothing', as
     },
   };
   for (const [name, answer] of Object.entries(answers)) {
-    await served(answer, async (guarding) => {
+    await served(answer, async (guarding, reports) => {
       assert.equal((await withToken(guarding.requireSession(), OPAQUE)).status, 503, name);
+      if (name === 'endless') assert.deepEqual(reports, ['an answer of more than 65536 bytes']);
     });
   }
 });

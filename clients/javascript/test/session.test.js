@@ -128,17 +128,29 @@ test('what was known before a feed was lost is asked again once it is back', asy
   assert.equal(await status(), 401);
 });
 
-test('an answer that was asked for before the feed was lost vouches for nothing after it', async () => {
+test('a feed that was lost is not heard, not even for the second that silence may last', async () => {
   const { clock, transport, status } = fed();
-  transport.introspection = () => {
-    transport.streams[0].onEnd('closed');
-    clock.pass(600);
-    transport.speak();
+  assert.equal(await status(), 200);
+  transport.streams[0].onEnd('closed');
+  clock.elapsed += 501;
+  transport.introspection = { active: false };
+  assert.equal(await status(), 401);
+});
+
+test('an answer that was asked for before the feed was lost vouches for nothing after it', async () => {
+  const { clock, transport, ask, status } = fed();
+  const other = vectors('tokens/accepted.json').cases.find(({ rule }) => rule === 'in no group').token;
+  transport.introspection = async (token) => {
+    if (token === GOOD.token) {
+      transport.streams[0].onEnd('closed');
+      clock.pass(600);
+      transport.speak();
+      assert.equal((await ask(other)).session.subject, 'alice');
+    }
     return active();
   };
   assert.equal(await status(), 200);
-  clock.pass(501);
-  transport.streams.at(-1).onText(': on\n\n');
+  clock.elapsed += 501;
   transport.introspection = { active: false };
   assert.equal(await status(), 401);
 });

@@ -96,7 +96,9 @@ test('a standing is judged as in every language', () => {
     const ours = {
       level: standing.acr,
       authenticatedAt: standing.auth_time,
-      elevation: elevation && { level: elevation.acr, since: elevation.elevation_time, until: elevation.elevated_until },
+      elevation: elevation && {
+        level: elevation.acr, since: elevation.elevation_time, until: elevation.elevated_until,
+      },
     };
     const asked = { elevated: demand.elevated, level: demand.acr, maxAge: demand.max_age };
     assert.equal(judge(ours, asked, now), verdict, rule);

@@ -94,8 +94,10 @@ def _whole(response, bytes_max):
     data = b""
     while piece := response.read1(bytes_max):
         data += piece
-        if len(data) > bytes_max or time.monotonic() > deadline:
-            raise NoAnswer("an answer of more than %d bytes, or %d s" % (bytes_max, _TIMEOUT_S))
+        if len(data) > bytes_max:
+            raise NoAnswer("an answer of more than %d bytes" % bytes_max)
+        if time.monotonic() > deadline:
+            raise NoAnswer("an answer of more than %d s" % _TIMEOUT_S)
     if response.length not in (0, None):
         raise http.client.IncompleteRead(data)
     return data

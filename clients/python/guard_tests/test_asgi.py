@@ -177,7 +177,8 @@ class Decorators(unittest.TestCase):
     """What decorators let through, on either framework."""
 
     handlers = [
-        ("/public", allow_public, 200), ("/session", require_session, 200), ("/elevated", require_elevated_session, 403),
+        ("/public", allow_public, 200), ("/session", require_session, 200),
+        ("/elevated", require_elevated_session, 403),
         ("/claim", require_claim("publisher", True), 200), ("/text", require_claim("publisher", "true"), 403),
         ("/both", require_elevated_claim("publisher", True), 403), ("/fresh", require_fresh(60), 403)]
 

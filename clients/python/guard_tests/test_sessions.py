@@ -6,11 +6,13 @@ import json
 import threading
 import unittest
 import urllib.parse
+from unittest import mock
 
 from countersign_guard import Core, Refused, WrongSetting
 from countersign_guard.answers import UNDECIDABLE
 from countersign_guard.feed import ENDED_MAX, Feed, Listener
 from countersign_guard.guard import MachineClock
+from countersign_guard.introspection import Introspection
 from countersign_guard.requirement import requirement_of
 from countersign_guard.transport import Transport
 
@@ -89,10 +91,14 @@ class Sessions(Case):
 
     def test_answer_that_was_asked_for_before_the_feed_was_lost_vouches_for_nothing_after_it(self):
         world = World.heard()
+        other = next(
+            case["token"] for case in vectors("tokens/accepted.json")["cases"] if case["rule"] == "in no group")
 
-        def meanwhile(_token):
-            world.core.feed.begin()
-            world.hear()
+        def meanwhile(token):
+            if token == GOOD["token"]:
+                world.core.feed.begin()
+                world.hear()
+                self.assertEqual(self.status(world, other), 200)
             return active()
         world.transport.introspection = meanwhile
         self.assertEqual(self.status(world), 200)
@@ -128,22 +134,28 @@ class Sessions(Case):
                 self.assertEqual(world.transport.count(INTROSPECT), asked)
 
     def test_many_questions_about_one_token_at_once_are_asked_once(self):
-        world, everybody = World(), threading.Barrier(20)
-        may_answer = threading.Event()
-        world.transport.introspection = lambda _token: may_answer.wait(PATIENCE_S) and active()
-        statuses = []
+        world, threads, statuses = World(), 20, []
+        looked, known = threading.Semaphore(0), Introspection.known
 
-        def ask():
-            everybody.wait(PATIENCE_S)
-            statuses.append(self.status(world, OPAQUE))
-        threads = [threading.Thread(target=ask) for _ in range(19)]
-        for thread in threads:
-            thread.start()
-        everybody.wait(PATIENCE_S)
-        may_answer.set()
-        for thread in threads:
-            thread.join()
-        self.assertEqual(statuses, [200] * 19)
+        def looking(introspection, token):
+            answer = known(introspection, token)
+            looked.release()
+            return answer
+
+        def say(_token):
+            # Each thread looks once before it asks and once when it asks; then all others wait for this answer.
+            for _ in range(2 * threads):
+                self.assertTrue(looked.acquire(timeout=PATIENCE_S))
+            return active()
+        world.transport.introspection = say
+        with mock.patch.object(Introspection, "known", looking):
+            asking = [
+                threading.Thread(target=lambda: statuses.append(self.status(world, OPAQUE))) for _ in range(threads)]
+            for thread in asking:
+                thread.start()
+            for thread in asking:
+                thread.join()
+        self.assertEqual(statuses, [200] * threads)
         self.assertEqual(world.transport.count(INTROSPECT), 1)
 
     def test_question_that_failed_is_asked_again_by_the_next_request(self):
@@ -256,8 +268,8 @@ class Settings(unittest.TestCase):
         for asked in [
                 {"elevated": "true"}, {"level": "cs:3"}, {"max_age": -1}, {"max_age": 1.5}, {"max_age": True},
                 {"step_up_status": 404}, {"claims": ["publisher"]}, {"claims": [["publisher"]]},
-                {"claims": "publisher"}, {"claims": [("", True)]}, {"claims": [("publisher", object())]}, {"claims": [("sub", "alice")]},
-                {"claims": [("x", float("nan"))]}, {"groups": [""]}, {"groups": "staff"}]:
+                {"claims": "publisher"}, {"claims": [("", True)]}, {"claims": [("publisher", object())]},
+                {"claims": [("sub", "alice")]}, {"claims": [("x", float("nan"))]}, {"groups": [""]}, {"groups": "staff"}]:
             with self.subTest(asked), self.assertRaises(WrongSetting):
                 requirement_of(**{"step_up_status": 403, **asked})
 
@@ -365,14 +377,18 @@ class Wire(unittest.TestCase):
 
         def broken(request):
             request.close_connection = True
-        for answer in [redirect, half, endless, broken]:
+        for answer, said in [
+                (redirect, "introspection answered 307"), (half, "IncompleteRead"),
+                (endless, "an answer of more than 65536 bytes"), (broken, "RemoteDisconnected")]:
             with self.subTest(answer.__name__), served(answer) as url:
+                reports = []
                 core = Core(
                     issuer=INSTALLATION["issuer"], application=APPLICATION, url=url.geturl(), mode="introspect",
-                    report=lambda message: None)
+                    report=reports.append)
                 with self.assertRaises(Refused) as refused:
                     core.find(["Bearer " + OPAQUE])
                 self.assertIs(refused.exception.answer, UNDECIDABLE)
+                self.assertEqual(reports, [said])
                 core.close()
 
     def test_feed_is_heard_over_the_wire_and_opened_again_when_it_is_lost(self):

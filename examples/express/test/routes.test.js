@@ -30,7 +30,8 @@ test('a route that does not say who may pass throws when it is added', () => {
     assert.throws(() => routes[method]('/open', hello), undeclared('/open'), method);
     assert.throws(() => routes[method]('/late', hello, guarding.requireSession()), undeclared('/late'));
     assert.throws(() => routes[method]('/empty'), undeclared('/empty'));
-    assert.throws(() => routes[method]('/other', express.json(), guarding.requireSession(), hello), undeclared('/other'));
+    const late = [express.json(), guarding.requireSession(), hello];
+    assert.throws(() => routes[method]('/other', ...late), undeclared('/other'));
     routes[method]('/guarded', [guarding.requireSession(), hello]);
   }
   routes.check();

@@ -94,7 +94,8 @@ export class StubTransport {
     assert.equal(`${method} ${url.pathname}`, 'POST /oauth/introspect');
     assert.equal(headers.authorization, `Basic ${btoa('shop:a-secret-of-the-shop')}`);
     const { introspection } = this;
-    return this.#json(typeof introspection === 'function' ? introspection(body.slice('token='.length)) : introspection);
+    const said = typeof introspection === 'function' ? introspection(body.slice('token='.length)) : introspection;
+    return this.#json(await said);
   }
 
   #json(value) {
@@ -131,8 +132,8 @@ export function world({ now = 1_700_000_000, mode = 'introspect', ...more } = {}
   const transport = new StubTransport();
   const reports = [];
   const guarding = guard({
-    issuer: INSTALLATION.issuer, application: { name: 'shop', secret: 'a-secret-of-the-shop' }, mode, clock, timers: clock,
-    transport, report: (message) => reports.push(message), ...more,
+    issuer: INSTALLATION.issuer, application: { name: 'shop', secret: 'a-secret-of-the-shop' }, mode, clock,
+    timers: clock, transport, report: (message) => reports.push(message), ...more,
   });
   return { clock, transport, reports, guarding };
 }
