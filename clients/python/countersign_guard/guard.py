@@ -9,6 +9,7 @@ import logging
 import re
 import time
 import urllib.parse
+from importlib.util import find_spec
 
 from .answers import NOBODY, UNDECIDABLE, WORTHLESS, not_owner, step_up, unprivileged
 from .feed import Feed, Listener
@@ -61,6 +62,10 @@ class Core:
         demand_that(step_up_status in (403, 401), "step_up_status: 403 or 401")
         is_long = shared_key is None or (isinstance(shared_key, bytes) and len(shared_key) >= _SHARED_KEY_BYTES_MIN)
         demand_that(is_long, "shared_key: at least %d bytes" % _SHARED_KEY_BYTES_MIN)
+        demand_that(
+            mode == "introspect" or shared_key is not None or find_spec("cryptography") is not None,
+            "mode: feed checks signatures by the package cryptography, which is not installed; install it, or choose "
+            "introspect")
         address = _address(issuer if url is None else url)
         self.step_up_status, self._step_up_url = step_up_status, step_up_url
         self._clock = MachineClock() if clock is None else clock

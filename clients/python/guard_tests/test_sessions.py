@@ -264,6 +264,15 @@ class Settings(unittest.TestCase):
             self.assertIn(said, str(refused.exception))
             self.assertNotIn(secret, str(refused.exception))
 
+    def test_feed_without_the_package_for_signatures_is_refused_at_the_start_and_introspection_needs_none(self):
+        good = {"issuer": INSTALLATION["issuer"], "application": APPLICATION}
+        with mock.patch("countersign_guard.guard.find_spec", return_value=None):
+            with self.assertRaises(WrongSetting) as refused:
+                Core(**good)
+            self.assertIn("cryptography", str(refused.exception))
+            Core(**good, mode="introspect").close()
+            Core(**good, shared_key=bytes(32))
+
     def test_requirement_that_could_never_be_met_is_refused(self):
         for asked in [
                 {"elevated": "true"}, {"level": "cs:3"}, {"max_age": -1}, {"max_age": 1.5}, {"max_age": True},
