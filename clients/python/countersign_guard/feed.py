@@ -102,7 +102,8 @@ class Listener:
             try:
                 self._listen()
             except NoAnswer as failure:
-                self._report("revocation feed: %s" % failure)
+                if not self._is_closed.is_set():
+                    self._report("revocation feed: %s" % failure)
             finally:
                 self._feed.lose()
             self._is_closed.wait(self._retry_s)
