@@ -400,6 +400,7 @@ class Wire(unittest.TestCase):
                 self.assertEqual(reports, [said])
                 core.close()
 
+    @mock.patch("countersign_guard.feed.SILENCE_S_MAX", PATIENCE_S)
     def test_feed_is_heard_over_the_wire_and_opened_again_when_it_is_lost(self):
         lines, said = [b": on\n\n", b"event: ended\ndata: " + SID.encode() + b"\n\n"], threading.Semaphore(0)
         may_go = threading.Semaphore(0)
