@@ -2,8 +2,20 @@
 //!
 //! Knows the text of a document. Must never run anything; that is `console`.
 
-/// Languages whose blocks are shown and not run. Shell is not among them: commands belong into `console`.
-const SHOWN: [&str; 7] = ["text", "toml", "json", "rust", "html", "nginx", "ini"];
+/// Languages whose blocks are shown and not run. Shell is not among them: commands belong into `console`. JavaScript
+/// and Python are pieces of the example applications, whose tests compare them.
+const SHOWN: [&str; 10] = [
+    "text",
+    "toml",
+    "json",
+    "http",
+    "rust",
+    "html",
+    "nginx",
+    "ini",
+    "javascript",
+    "python",
+];
 
 /// Blocks in this language are run.
 const RUN: &str = "console";

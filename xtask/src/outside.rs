@@ -1,4 +1,4 @@
-//! Other people's programs against the binary: a browser, a Python interpreter.
+//! Other people's programs against the binary: a browser, a Python interpreter, applications under guard.
 //!
 //! Knows how each is started. Must never know what they check; that stands in their own files.
 
@@ -23,6 +23,53 @@ pub(crate) fn python_client(workshop: &Workshop) -> Result<Tally, String> {
     let binary = built(workshop)?;
     let ended = Task::new("python3", &["test_client.py"])
         .inside(workshop.root.join("clients/python"))
+        .with("COUNTERSIGN_BIN", &binary)
+        .with("PYTHONDONTWRITEBYTECODE", "1")
+        .run(workshop)?;
+    Ok(Tally::read(&ended.output, ended.is_success()))
+}
+
+/// The guard for JavaScript, by itself and in Express.
+pub(crate) fn javascript_guard(workshop: &Workshop) -> Result<Tally, String> {
+    let run = |folder: &str| {
+        let tests = "node --test --test-reporter=tap test/*.test.js";
+        let ended = Task::new("sh", &["-c", tests])
+            .inside(workshop.root.join(folder))
+            .run(workshop)?;
+        Ok(Tally::read(&ended.output, ended.is_success()))
+    };
+    [run("clients/javascript"), run("examples/express")]
+        .into_iter()
+        .sum()
+}
+
+/// The guard for Python, by itself and in FastAPI and Starlette.
+pub(crate) fn python_guard(workshop: &Workshop) -> Result<Tally, String> {
+    let ended = Task::new(
+        "python3",
+        &[
+            "-W",
+            "error",
+            "-m",
+            "unittest",
+            "discover",
+            "-s",
+            "guard_tests",
+            "-t",
+            ".",
+        ],
+    )
+    .inside(workshop.root.join("clients/python"))
+    .with("PYTHONDONTWRITEBYTECODE", "1")
+    .run(workshop)?;
+    Ok(Tally::read(&ended.output, ended.is_success()))
+}
+
+/// The example applications in front of a real server.
+pub(crate) fn examples(workshop: &Workshop) -> Result<Tally, String> {
+    let binary = built(workshop)?;
+    let ended = Task::new("python3", &["-W", "error", "test_examples.py"])
+        .inside(workshop.root.join("examples"))
         .with("COUNTERSIGN_BIN", &binary)
         .with("PYTHONDONTWRITEBYTECODE", "1")
         .run(workshop)?;

@@ -125,6 +125,27 @@ const WEB: Need = Need::Npm {
     folder: "tests/web",
     module: "playwright-core",
 };
+const EXPRESS: Need = Need::Npm {
+    folder: "examples/express",
+    module: "express",
+};
+const CRYPTOGRAPHY: Need = Need::Python {
+    module: "cryptography",
+    package: "cryptography==50.0.2",
+};
+const FASTAPI: Need = Need::Python {
+    module: "fastapi",
+    package: "fastapi==0.165.0",
+};
+const UVICORN: Need = Need::Python {
+    module: "uvicorn",
+    package: "uvicorn==0.54.0",
+};
+/// What Starlette's own test client speaks through.
+const HTTPX: Need = Need::Python {
+    module: "httpx2",
+    package: "httpx2==2.16.2",
+};
 
 /// Every check, the quick ones first.
 pub(crate) const STEPS: &[Step] = &[
@@ -253,6 +274,24 @@ pub(crate) const STEPS: &[Step] = &[
         name: "python-client",
         needs: &[PYTHON, PYOTP],
         action: Action::Own(outside::python_client),
+        runs_ignored: false,
+    },
+    Step {
+        name: "javascript-guard",
+        needs: &[NODE, EXPRESS],
+        action: Action::Own(outside::javascript_guard),
+        runs_ignored: false,
+    },
+    Step {
+        name: "python-guard",
+        needs: &[PYTHON, CRYPTOGRAPHY, FASTAPI, HTTPX],
+        action: Action::Own(outside::python_guard),
+        runs_ignored: false,
+    },
+    Step {
+        name: "examples",
+        needs: &[PYTHON, PYOTP, CRYPTOGRAPHY, FASTAPI, UVICORN, NODE, EXPRESS],
+        action: Action::Own(outside::examples),
         runs_ignored: false,
     },
     Step {

@@ -30,6 +30,8 @@ def cases():
             ("under the key cut short", with_mac(key[:31], sha256, "HS256")),
             ("under the public key", with_mac(KEYS["one"].public, sha256, "HS256")),
             ("typ JWT", with_mac(key, sha256, "HS256", header(alg="HS256", typ="JWT"))),
+            ("without kid", with_mac(key, sha256, "HS256", header(alg="HS256", kid=...))),
+            ("kid of a number", with_mac(key, sha256, "HS256", header(alg="HS256", kid=1))),
             ("crit", with_mac(key, sha256, "HS256", header(alg="HS256", crit=["x"]))),
             ("alg twice", with_mac(key, sha256, "HS256", with_member(header(alg="HS256"), '"alg":"HS256"'))),
             ("without exp", with_mac(key, sha256, "HS256", None, claims(exp=...))),

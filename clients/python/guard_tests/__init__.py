@@ -1,0 +1,1 @@
+"""The guard's tests: vectors first, then sessions, then the frameworks."""
