@@ -129,6 +129,12 @@ pub enum Act {
     ClockAccept,
     BackupMake,
     StoreReturn,
+    EmailSet,
+    PhoneSet,
+    RecoveryAsk,
+    RecoveryProve,
+    RecoveryFinish,
+    RecoveryCancel,
 }
 
 /// Why something was refused, inwardly. Outwardly most of these are one answer.
@@ -170,6 +176,10 @@ pub enum Reason {
     ByOwner,
     /// An operator asked for it.
     ByOperator,
+    /// The recovery is unknown, over, or was asked for another name.
+    NoRecovery,
+    /// The account has no mail address.
+    NoEmail,
 }
 
 impl Event {

@@ -15,6 +15,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod command;
+pub mod contact;
 pub mod credential;
 pub mod event;
 pub mod id;

@@ -55,6 +55,21 @@ pub struct Policy {
     pub ticket_s: u32,
     /// Seconds for which a browser that completed a sign-in counts as a known source.
     pub browser_s: u32,
+    /// How an account is recovered.
+    pub recovery: Recovering,
+}
+
+/// The numbers of recovery by mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovering {
+    /// Seconds a mailed code lives (NIST SP 800-63B-4 §4.2.1.2: at most a day).
+    pub code_s: u32,
+    /// Seconds between the proofs and what they allow, in which the owner may call it off.
+    pub delay_s: u32,
+    /// Requests for one name over all strange sources, and of one known browser.
+    pub name: Budget,
+    /// Requests from one strange source over all names.
+    pub source: Budget,
 }
 
 /// Whether and when a second factor is asked for.
@@ -138,6 +153,12 @@ pub const BROWSERS_MAX: usize = 16;
 pub const FACTORS_MAX: usize = 16;
 /// Most secrets that an account remembers after they left it; the oldest is forgotten.
 pub const REMOVED_MAX: usize = 32;
+/// Largest number of recoveries of one account that are under way; the oldest goes.
+pub const RECOVERIES_MAX: usize = 4;
+/// Proofs after which a recovery, or a code that confirms an address, is dead.
+pub const RECOVERY_REFUSED_MAX: u8 = 5;
+/// Seconds in which what was proven must be carried out, after a delay.
+pub const RECOVERY_READY_S: u64 = 86_400;
 /// Number of backup codes made at once.
 pub const BACKUP_CODES: usize = 10;
 /// Longest label of a factor or session, in characters.
@@ -167,6 +188,23 @@ impl Default for Policy {
             resynchronisation_counters: 1000,
             ticket_s: 900,
             browser_s: 180 * 86_400,
+            recovery: Recovering::default(),
+        }
+    }
+}
+
+impl Default for Recovering {
+    fn default() -> Recovering {
+        let hourly = |failures_max| Budget {
+            failures_max,
+            window_s: 3600,
+            lockout_s: 3600,
+        };
+        Recovering {
+            code_s: 600,
+            delay_s: 0,
+            name: hourly(3),
+            source: hourly(20),
         }
     }
 }

@@ -13,6 +13,7 @@ use countersign_core::elevation::Standing;
 use countersign_core::time::UnixSeconds;
 use serde::{Deserialize, Serialize};
 
+use crate::contact::{Email, EmailPending, MailAddress, PhoneNumber};
 use crate::credential::Factor;
 use crate::credential::removed::Removed;
 use crate::id::Digest;
@@ -44,6 +45,8 @@ pub enum Key {
     /// A notice to an account's owner: a row of the outbox until it is delivered, a line on their page until
     /// it is old.
     Notice(Digest),
+    /// A recovery that was asked for, by its token's digest.
+    Recovery(Digest),
 }
 
 /// A stored record; spelt as what it holds, since its key says of which kind it is.
@@ -70,6 +73,8 @@ pub enum Record {
     Application(Application),
     /// See [`Notice`].
     Notice(Notice),
+    /// See [`Recovery`].
+    Recovery(Recovery),
 }
 
 impl Record {
@@ -83,6 +88,7 @@ impl Record {
             Record::Browser(browser) => Some(browser.expires_at),
             Record::Ticket(ticket) => Some(ticket.expires_at),
             Record::Notice(notice) => Some(notice.at.plus(NOTICE_KEPT_S)),
+            Record::Recovery(recovery) => Some(recovery.expires_at),
         }
     }
 }
@@ -126,6 +132,18 @@ pub struct Account {
     /// Notices, oldest first.
     #[serde(default)]
     pub notices: Vec<Open>,
+    /// Recoveries that were proven, oldest first.
+    #[serde(default)]
+    pub recoveries: Vec<Open>,
+    /// Where its owner is written to.
+    #[serde(default)]
+    pub email: Option<Email>,
+    /// Where its owner wants to be written to.
+    #[serde(default)]
+    pub email_pending: Option<EmailPending>,
+    /// Where its owner is sent text messages.
+    #[serde(default)]
+    pub phone: Option<PhoneNumber>,
     /// Complete sign-ins so far.
     #[serde(default)]
     pub sign_ins: u64,
@@ -153,6 +171,10 @@ impl Account {
             browsers: Vec::new(),
             tickets: Vec::new(),
             notices: Vec::new(),
+            recoveries: Vec::new(),
+            email: None,
+            email_pending: None,
+            phone: None,
             sign_ins: 0,
             failures: 0,
             last_sign_in: None,
@@ -253,6 +275,9 @@ pub struct Session {
     /// The client's own description of itself, cut to a bound.
     #[serde(default)]
     pub agent: String,
+    /// Whether it was opened by a recovery: it may enrol a second factor in place of the lost ones, and nothing else.
+    #[serde(default)]
+    pub recovers: bool,
 }
 
 /// A key to a session: what is kept of one token.
@@ -377,6 +402,56 @@ pub struct Notice {
     /// Whether the outbox has handed it on.
     #[serde(default)]
     pub delivered: bool,
+    /// The address that is told as well, because it no longer is the account's.
+    #[serde(default)]
+    pub former: Option<MailAddress>,
+    /// The recovery it is about; whoever is told may call that off.
+    #[serde(default)]
+    pub recovery: Option<Digest>,
+}
+
+/// A recovery that somebody asked for.
+///
+/// One is made for a name that nobody has, too, so that neither answer nor work tell which names exist; its code is
+/// known to nobody.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recovery {
+    /// Keyed hash of the name it was asked for, in hexadecimal: what was typed may be a password.
+    pub name: String,
+    /// When it was asked for.
+    pub created_at: UnixSeconds,
+    /// When it ends by itself.
+    pub expires_at: UnixSeconds,
+    /// Keyed hash of the code that was sent, in hexadecimal.
+    pub code: String,
+    /// Keyed hash of what the account was when it was asked for; void when that changed.
+    pub standing: String,
+    /// Proofs that were not accepted so far.
+    pub refused: u8,
+    /// What was proven, once it was.
+    #[serde(default)]
+    pub proven: Option<Proven>,
+}
+
+/// Two proofs of a recovery were accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proven {
+    /// Whose account it is.
+    pub account: Name,
+    /// What is to be set anew.
+    pub lost: Lost,
+    /// From when on it may be.
+    pub ready_at: UnixSeconds,
+}
+
+/// What its owner lost. The other factor was proven, and stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lost {
+    /// The password.
+    Password,
+    /// Every second factor.
+    SecondFactor,
 }
 
 /// What an owner is told about (NIST SP 800-63B-4 §4.2.3, §4.6 in spirit; ASVS 6.3.5, 6.3.7).
@@ -404,6 +479,16 @@ pub enum NoticeKind {
     PasswordKnownToStranger,
     /// A sign-in was completed from a browser never seen before.
     NewBrowser,
+    /// Notices go to another mail address from now on.
+    EmailChanged,
+    /// Somebody proved enough to recover the account, and may do so now or after the delay.
+    RecoveryProven,
+    /// A recovery was called off.
+    RecoveryCancelled,
+    /// The password was set anew by a recovery.
+    PasswordRecovered,
+    /// The second factors were replaced by a recovery.
+    FactorsRecovered,
 }
 
 impl NoticeKind {
@@ -426,6 +511,17 @@ impl NoticeKind {
                 "Someone gave your password and then five wrong codes. If it was not you, change the password."
             }
             NoticeKind::NewBrowser => "You signed in from a browser that was not known before.",
+            NoticeKind::EmailChanged => "Mail about your account goes to another address from now on.",
+            NoticeKind::RecoveryProven => {
+                "Someone showed two proofs to recover your account. If it was not you, call it off at once."
+            }
+            NoticeKind::RecoveryCancelled => "A recovery of your account was called off.",
+            NoticeKind::PasswordRecovered => {
+                "Your password was set anew by a recovery, and every session was ended."
+            }
+            NoticeKind::FactorsRecovered => {
+                "A recovery replaced your second factors by a new one; the old ones no longer work."
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use alloc::collections::BTreeMap;
 
 use crate::id::Digest;
 use crate::name::Name;
-use crate::record::{Account, Bucket, Challenge, Key, Record, Session, Ticket};
+use crate::record::{Account, Bucket, Challenge, Key, Record, Recovery, Session, Ticket};
 use crate::rule::Change;
 
 /// The version of a record; 0 stands for "never stored or deleted". A store never gives one version out
@@ -111,6 +111,14 @@ impl Snapshot {
     pub fn ticket(&self, id: Digest) -> Option<&Ticket> {
         match self.record(&Key::Ticket(id)) {
             Some(Record::Ticket(ticket)) => Some(ticket),
+            _ => None,
+        }
+    }
+
+    /// The recovery of that digest.
+    pub fn recovery(&self, id: Digest) -> Option<&Recovery> {
+        match self.record(&Key::Recovery(id)) {
+            Some(Record::Recovery(recovery)) => Some(recovery),
             _ => None,
         }
     }

@@ -124,6 +124,10 @@ enum Scope {
     Strangers(Class),
     Source,
     Lifetime(Class),
+    /// Requests for something to be sent: of one known browser, of a name, of a strange source.
+    PairRequests,
+    NameRequests,
+    SourceRequests,
 }
 
 /// Where an entry lives.
@@ -170,9 +174,16 @@ impl Slots {
             tag: self.name.tag ^ number,
             ..self.name
         };
+        let beside = |slot: Slot| Slot {
+            tag: slot.tag ^ 1,
+            ..slot
+        };
         match scope {
             Scope::Pair => self.pair,
             Scope::Source => self.source,
+            Scope::PairRequests => beside(self.pair),
+            Scope::SourceRequests => beside(self.source),
+            Scope::NameRequests => numbered(7),
             Scope::Strangers(Class::Password) => numbered(1),
             Scope::Strangers(Class::Otp) => numbered(2),
             Scope::Strangers(Class::Backup) => numbered(3),
@@ -223,17 +234,7 @@ impl<'a> Gate<'a> {
     /// Whether an attempt on this class may be evaluated: only if every budget it touches has room.
     pub fn room(&self, class: Class, world: &World<'_>) -> Room {
         let budgets = &world.policy.budgets;
-        let recent = self.budgets(class, budgets).into_iter().map(|(scope, budget)| {
-            let slot = self.slots.of(scope);
-            match self.entry(slot) {
-                Some(Entry {
-                    count: Count::Recent { failures, .. },
-                    ..
-                }) => budget.room(failures, world.now),
-                Some(_) => Room::Open,
-                None => self.admission(slot, !self.is_strange(), world.now),
-            }
-        });
+        let recent = self.recent(self.budgets(class, budgets), world);
         let lifetime_slot = self.slots.of(Scope::Lifetime(class));
         let lifetime = match self.entry(lifetime_slot) {
             Some(Entry {
@@ -243,29 +244,53 @@ impl<'a> Gate<'a> {
             Some(_) => Room::Open,
             None => self.admission(lifetime_slot, self.enrolled, world.now),
         };
-        recent.fold(lifetime, Room::and)
+        recent.and(lifetime)
+    }
+
+    /// Whether something may be sent to the account's owner at this source's wish.
+    pub fn request_room(&self, world: &World<'_>) -> Room {
+        self.recent(self.requests(world.policy), world)
+    }
+
+    /// Counts one such wish, whether or not there is anybody to send to.
+    pub fn request(&mut self, world: &World<'_>) {
+        for (scope, budget) in self.requests(world.policy) {
+            self.count(scope, budget, world.now);
+        }
+    }
+
+    fn requests(&self, policy: &Policy) -> Vec<(Scope, Budget)> {
+        let recovery = &policy.recovery;
+        if self.is_strange() {
+            alloc::vec![
+                (Scope::NameRequests, recovery.name),
+                (Scope::SourceRequests, recovery.source)
+            ]
+        } else {
+            alloc::vec![(Scope::PairRequests, recovery.name)]
+        }
+    }
+
+    fn recent(&self, touched: Vec<(Scope, Budget)>, world: &World<'_>) -> Room {
+        let room = |(scope, budget): (Scope, Budget)| {
+            let slot = self.slots.of(scope);
+            match self.entry(slot) {
+                Some(Entry {
+                    count: Count::Recent { failures, .. },
+                    ..
+                }) => budget.room(failures, world.now),
+                Some(_) => Room::Open,
+                None => self.admission(slot, !self.is_strange(), world.now),
+            }
+        };
+        touched.into_iter().map(room).fold(Room::Open, Room::and)
     }
 
     /// Counts one evaluated failure against every budget the attempt touched.
     pub fn charge(&mut self, class: Class, world: &World<'_>) -> Charged {
         let (now, budgets) = (world.now, &world.policy.budgets);
         for (scope, budget) in self.budgets(class, budgets) {
-            let slot = self.slots.of(scope);
-            let entry = self.entry_mut(slot, now, || Count::Recent {
-                locked_until: UnixSeconds(0),
-                failures: Vec::new(),
-            });
-            if let Count::Recent {
-                locked_until,
-                failures,
-            } = &mut entry.count
-            {
-                failures.drain(..budget.forgotten(failures, now));
-                failures.push(now);
-                if let Room::Closed { retry_after_s } = budget.room(failures, now) {
-                    *locked_until = now.plus(u64::from(retry_after_s));
-                }
-            }
+            self.count(scope, budget, now);
         }
         let (enrolled, strange) = (self.enrolled, self.is_strange());
         let slot = self.slots.of(Scope::Lifetime(class));
@@ -295,6 +320,25 @@ impl<'a> Gate<'a> {
         }
     }
 
+    fn count(&mut self, scope: Scope, budget: Budget, now: UnixSeconds) {
+        let slot = self.slots.of(scope);
+        let entry = self.entry_mut(slot, now, || Count::Recent {
+            locked_until: UnixSeconds(0),
+            failures: Vec::new(),
+        });
+        if let Count::Recent {
+            locked_until,
+            failures,
+        } = &mut entry.count
+        {
+            failures.drain(..budget.forgotten(failures, now));
+            failures.push(now);
+            if let Room::Closed { retry_after_s } = budget.room(failures, now) {
+                *locked_until = now.plus(u64::from(retry_after_s));
+            }
+        }
+    }
+
     /// Failures counted against the account since its last complete sign-in, over all classes.
     pub fn lifetime_failures(&self) -> u32 {
         let all = |class| match self.entry(self.slots.of(Scope::Lifetime(class))) {
@@ -313,7 +357,8 @@ impl<'a> Gate<'a> {
         let classes = Class::ALL
             .iter()
             .flat_map(|class| [Scope::Strangers(*class), Scope::Lifetime(*class)]);
-        for scope in core::iter::once(Scope::Pair).chain(classes) {
+        let others = [Scope::Pair, Scope::PairRequests, Scope::NameRequests];
+        for scope in others.into_iter().chain(classes) {
             let Slot { bucket, tag } = self.slots.of(scope);
             if let Some(held) = self.buckets.get_mut(&bucket) {
                 let before = held.entries.len();

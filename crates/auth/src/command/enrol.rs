@@ -12,8 +12,8 @@ use countersign_core::otp::{AcceptanceWindow, SharedSecret, Totp};
 use zeroize::Zeroizing;
 
 use super::{
-    Proof, SignedIn, attempt_reads, bounded, browser_text, end_sessions, know_browser, note_backup_code,
-    note_charge, notify, open_session, prove, put, settle, source,
+    Proof, SignedIn, attempt_reads, bounded, browser_text, end_attempts, end_sessions, know_browser,
+    note_backup_code, note_charge, notify, open_session, prove, put, settle, source,
 };
 use crate::credential::backup::BackupCodes;
 use crate::credential::removed;
@@ -115,13 +115,27 @@ impl Asker {
     pub(super) fn session<'a>(&self, seen: &'a Snapshot, world: &World<'_>) -> Option<&'a Session> {
         let session = seen
             .session(self.session)
-            .filter(|session| session.account == self.name)?;
+            .filter(|session| session.account == self.name && !session.recovers)?;
         // Opened before there was a second factor: it proves too little for an account that has one now.
         let account = seen.account(&self.name)?;
         let proves_enough = session.standing.level >= Level::Two
             || !account.has_second_factor()
             || world.policy.second_factor == SecondFactor::AtStepUp;
         proves_enough.then_some(session)
+    }
+
+    /// The entry of a factor that leaves because a recovery replaced it.
+    fn removal(&self) -> Event {
+        Event::about(Act::FactorRemove, Ending::Success, &self.name, &self.origin).because(Reason::ByOwner)
+    }
+
+    /// The account, if the asking session was opened by a recovery of it.
+    fn recovering(&self, seen: &Snapshot) -> Option<Account> {
+        let session = seen
+            .session(self.session)
+            .filter(|session| session.account == self.name && session.recovers)?;
+        let account = seen.account(&session.account)?;
+        account.has_second_factor().then(|| account.clone())
     }
 
     /// Asks for the code that is owed; on refusal says what must be committed and answered.
@@ -157,7 +171,7 @@ impl Asker {
 /// Runs a change of the account that owes a code first.
 ///
 /// Whether the change is possible at all is asked before the proof, so that no code is used up for nothing.
-fn with_proof<T>(
+pub(super) fn with_proof<T>(
     asker: &Asker,
     act: Act,
     seen: &Snapshot,
@@ -220,6 +234,9 @@ impl Rule for Begin {
     }
 
     fn decide(&self, seen: &Snapshot, world: &mut World<'_>) -> Result<Decision<Self::Outcome>, Fault> {
+        if let Some(account) = self.asker.recovering(seen) {
+            return Ok(self.begin_anew(account, world));
+        }
         with_proof(
             &self.asker,
             Act::FactorAdd,
@@ -238,6 +255,38 @@ impl Rule for Begin {
                 enrolment
             },
         )
+    }
+}
+
+impl Begin {
+    /// In a session that a recovery opened no code is owed: what would show one is lost. The new factor and new backup
+    /// codes wait beside the old ones until they are confirmed.
+    fn begin_anew(
+        &self,
+        mut account: Account,
+        world: &mut World<'_>,
+    ) -> Decision<Result<Granted<Enrolment>, Denied>> {
+        account.factors.retain(Factor::is_active);
+        let lost = core::mem::take(&mut account.factors);
+        let until = world.now.plus(u64::from(world.policy.enrolment_s));
+        let given = make(
+            &mut account,
+            &self.label,
+            FactorState::Pending(until),
+            None,
+            world,
+        );
+        account.factors.extend(lost);
+        let event = Event::about(Act::FactorAdd, Ending::Success, &account.name, &self.asker.origin);
+        let changes = alloc::vec![Change::Audit(event.on(given.factor.clone())), put(account)];
+        let granted = Granted {
+            given,
+            replacement_code: None,
+        };
+        Decision {
+            outcome: Ok(granted),
+            changes,
+        }
     }
 }
 
@@ -334,9 +383,17 @@ impl Rule for Confirm {
 
     fn decide(&self, seen: &Snapshot, world: &mut World<'_>) -> Result<Decision<Self::Outcome>, Fault> {
         let asker = &self.asker;
-        let Some(mut account) = asker.account(seen, world) else {
+        let recovering = asker.recovering(seen);
+        let recovers = recovering.is_some();
+        let Some(mut account) = recovering.or_else(|| asker.account(seen, world)) else {
             return Ok(Decision::unchanged(Err(Denied::NoSession)));
         };
+        let lost: Vec<String> = account
+            .factors
+            .iter()
+            .filter(|factor| recovers && factor.is_active())
+            .map(|factor| factor.id.clone())
+            .collect();
         let shown = browser_text(&asker.origin);
         let source = source(&asker.name, &asker.origin, &shown, seen, world);
         let mut gate = Gate::new(&asker.name, true, source, seen, world.keys);
@@ -365,8 +422,15 @@ impl Rule for Confirm {
         }
         changes.push(Change::Audit(event(Ending::Success)));
         notify(&mut account, NoticeKind::FactorAdded, world, &mut changes);
-        if is_first {
-            // Whoever else is in knew the password alone.
+        if recovers {
+            removed::part_with(&mut account, |factor| lost.contains(&factor.id), world);
+            end_attempts(&mut account, &mut changes);
+            notify(&mut account, NoticeKind::FactorsRecovered, world, &mut changes);
+            let removed = |id: &String| Change::Audit(asker.removal().on(id.clone()));
+            changes.extend(lost.iter().map(removed));
+        }
+        if is_first || recovers {
+            // Whoever else is in knew the password alone, or holds what was lost.
             let origin = &asker.origin;
             end_sessions(
                 &mut account,

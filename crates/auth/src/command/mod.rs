@@ -14,11 +14,13 @@ use zeroize::Zeroizing;
 
 pub mod application;
 pub mod code;
+pub mod contact;
 pub mod enrol;
 pub mod host;
 pub mod import;
 pub mod operator;
 pub mod password;
+pub mod recovery;
 pub mod resynchronise;
 pub mod session;
 pub mod signing;
@@ -188,7 +190,7 @@ pub(crate) fn prove(
 /// Makes room for one more: forgets what is over and then, down to the bound, the oldest; answers which these were.
 ///
 /// Record and end go alike: what an account does not list, nothing of its account would end.
-fn make_room(
+pub(crate) fn make_room(
     opened: &mut Vec<Open>,
     most: usize,
     key: fn(Digest) -> Key,
@@ -261,6 +263,7 @@ pub(crate) fn open_session(
         label: String::new(),
         network: origin.network.clone(),
         agent: origin.agent.clone(),
+        recovers: false,
     };
     changes.push(Change::Put(
         Key::Session(token.digest()),
@@ -360,14 +363,22 @@ pub(crate) fn notify(
     world: &mut World<'_>,
     changes: &mut Vec<Change>,
 ) {
-    const NOTICES_MAX: usize = 50;
-    let id = Token::draw(world.entropy).digest();
-    let notice = Record::Notice(Notice {
+    let notice = Notice {
         account: account.name.clone(),
         at: world.now,
         kind,
         delivered: false,
-    });
+        former: None,
+        recovery: None,
+    };
+    post(account, notice, world, changes);
+}
+
+/// Puts a notice into the outbox, and onto its owner's page.
+pub(crate) fn post(account: &mut Account, notice: Notice, world: &mut World<'_>, changes: &mut Vec<Change>) {
+    const NOTICES_MAX: usize = 50;
+    let id = Token::draw(world.entropy).digest();
+    let notice = Record::Notice(notice);
     make_room(&mut account.notices, NOTICES_MAX, Key::Notice, world, changes);
     account.notices.push(Open {
         id,
@@ -431,7 +442,7 @@ pub(crate) fn end_sessions(
     }
 }
 
-/// Ends all challenges and forgets all known browsers of an account.
+/// Ends all challenges and recoveries and forgets all known browsers of an account.
 pub(crate) fn end_attempts(account: &mut Account, changes: &mut Vec<Change>) {
     changes.extend(
         core::mem::take(&mut account.challenges)
@@ -443,6 +454,18 @@ pub(crate) fn end_attempts(account: &mut Account, changes: &mut Vec<Change>) {
             .into_iter()
             .map(|open| Change::Delete(Key::Browser(open.id))),
     );
+    end_recoveries(account, changes);
+}
+
+/// Ends every recovery of an account that is under way; says how many there were.
+pub(crate) fn end_recoveries(account: &mut Account, changes: &mut Vec<Change>) -> usize {
+    let recoveries = core::mem::take(&mut account.recoveries);
+    changes.extend(
+        recoveries
+            .iter()
+            .map(|open| Change::Delete(Key::Recovery(open.id))),
+    );
+    recoveries.len()
 }
 
 /// Voids every ticket to set the password of an account.

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 pub mod backup;
 pub mod hotp;
+pub mod mailed;
 pub mod password;
 pub mod removed;
 pub mod totp;

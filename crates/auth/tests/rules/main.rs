@@ -8,6 +8,7 @@ mod elevation;
 mod enrolment;
 mod hosts;
 mod imports;
+mod mail;
 mod numbers;
 mod recovery;
 mod sign_in;

@@ -41,6 +41,7 @@ fn session_ends_at_its_age_and_at_its_idleness_and_not_a_second_before() {
         label: String::new(),
         network: String::new(),
         agent: String::new(),
+        recovers: false,
     };
     let live = |until| SessionVerdict::Live {
         until: began.plus(until),

@@ -22,10 +22,11 @@ pub enum Kind {
     Signing,
     Application,
     Notice,
+    Recovery,
 }
 
 impl Kind {
-    pub(super) const ALL: [Kind; 10] = [
+    pub(super) const ALL: [Kind; 11] = [
         Kind::Account,
         Kind::Challenge,
         Kind::Session,
@@ -36,6 +37,7 @@ impl Kind {
         Kind::Signing,
         Kind::Application,
         Kind::Notice,
+        Kind::Recovery,
     ];
 
     /// Its name in a store.
@@ -51,6 +53,7 @@ impl Kind {
             Kind::Signing => "signing",
             Kind::Application => "application",
             Kind::Notice => "notice",
+            Kind::Recovery => "recovery",
         }
     }
 }
@@ -68,6 +71,7 @@ pub(super) fn spelt(key: &Key) -> (Kind, String) {
         Key::Signing => (Kind::Signing, String::new()),
         Key::Application(name) => (Kind::Application, name.to_string()),
         Key::Notice(id) => (Kind::Notice, id.to_string()),
+        Key::Recovery(id) => (Kind::Recovery, id.to_string()),
     }
 }
 
@@ -98,6 +102,7 @@ pub fn key_of(kind: &str, id: &str) -> Result<Key, StoreError> {
         Kind::Application => Key::Application(Name::from_mapped(id.to_owned()).map_err(|_| altered())?),
         Kind::Bucket => Key::Bucket(id.parse().map_err(|_| altered())?),
         Kind::Notice => Key::Notice(digest()?),
+        Kind::Recovery => Key::Recovery(digest()?),
     })
 }
 
@@ -119,6 +124,7 @@ pub(super) fn parse(key: &Key, body: &str) -> Result<Record, StoreError> {
         Key::Signing => serde_json::from_str(body).map(Record::Signing),
         Key::Application(_) => serde_json::from_str(body).map(Record::Application),
         Key::Notice(_) => serde_json::from_str(body).map(Record::Notice),
+        Key::Recovery(_) => serde_json::from_str(body).map(Record::Recovery),
     };
     record.map_err(|error| {
         let (kind, _) = spelt(key);

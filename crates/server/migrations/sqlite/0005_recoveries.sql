@@ -1,0 +1,2 @@
+-- Accounts may have recoveries under way, which older binaries would neither end nor sweep away. The tables stay as they
+-- are; the number alone rises, so that those binaries refuse the database by its version.
