@@ -198,6 +198,7 @@ fn start(store: Arc<dyn Store>, clock: &Steps) -> Service {
         entropy: [Box::new(SystemEntropy), Box::new(SystemEntropy)],
         node: "bench".into(),
         notices: Box::new(|_, _| {}),
+        outbox: countersign_server::service::post::Outbox::closed(),
     };
     Service::start(parts).expect("the service starts")
 }

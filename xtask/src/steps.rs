@@ -101,6 +101,10 @@ const SCHEMATHESIS: Need = Need::Python {
     module: "schemathesis",
     package: "schemathesis==4.32.5",
 };
+const AIOSMTPD: Need = Need::Python {
+    module: "aiosmtpd",
+    package: "aiosmtpd==1.4.6",
+};
 const CHROMIUM: Need = Need::Program {
     program: "chromium",
     package: "chromium",
@@ -268,6 +272,12 @@ pub(crate) const STEPS: &[Step] = &[
         name: "schemathesis",
         needs: &[PYTHON, SCHEMATHESIS],
         action: Action::Ignored(&["countersign"], "schemathesis"),
+        runs_ignored: true,
+    },
+    Step {
+        name: "mail-server",
+        needs: &[PYTHON, AIOSMTPD],
+        action: Action::Ignored(&["countersign"], "mail_server"),
         runs_ignored: true,
     },
     Step {

@@ -57,6 +57,10 @@ pub struct Policy {
     pub browser_s: u32,
     /// How an account is recovered.
     pub recovery: Recovering,
+    /// Whether codes for trying out are accepted; see [`crate::credential::dummy`].
+    pub dummy_codes: bool,
+    /// Whether guards take every session for an elevated one, for trying out; each time is one line of the audit.
+    pub skip_elevation: bool,
 }
 
 /// The numbers of recovery by mail.
@@ -189,6 +193,8 @@ impl Default for Policy {
             ticket_s: 900,
             browser_s: 180 * 86_400,
             recovery: Recovering::default(),
+            dummy_codes: false,
+            skip_elevation: false,
         }
     }
 }

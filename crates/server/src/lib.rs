@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod deliver;
 pub mod door;
 pub mod edge;
 pub mod seeds;

@@ -14,6 +14,7 @@ use countersign_auth::event::{Act, Door, Ending, Event, Origin};
 use countersign_auth::rule::Entropy;
 use countersign_auth::seal::KeyRing;
 use countersign_core::time::UnixSeconds;
+use tokio::sync::mpsc::Receiver;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
@@ -23,12 +24,13 @@ use zeroize::Zeroizing;
 const HEARD_WITHIN: Duration = Duration::from_secs(15);
 
 mod bound;
+mod couriers;
 mod moving;
 mod plan;
 
 use bound::Bound;
 pub use moving::{MoveError, PLACES, Place, move_store};
-pub use plan::{Plan, Shared, Tls};
+pub use plan::{Mail, Plan, Shared, Texts, Tls};
 
 use crate::door::http::listen::Entrance;
 use crate::door::{control, http};
@@ -43,13 +45,14 @@ use crate::service::clock::{ClockDoubt, ClockGuard};
 use crate::service::hashing::Hashing;
 use crate::service::keys::Keys;
 use crate::service::operator::{Operator, Ticket};
+use crate::service::post::{Errand, Outbox, Postman};
 use crate::service::tokens::SharedKey;
 use crate::service::{Failure, Parts, Service};
 use crate::settings::Listen;
 use crate::store::postgres::Postgres;
 use crate::store::sqlite::Sqlite;
 use crate::store::transfer;
-use crate::store::{NOTE_HIGH_WATER, NOTE_RING, NOTE_SEALING_KEY, Store, StoreError};
+use crate::store::{NOTE_DUMMY, NOTE_HIGH_WATER, NOTE_RING, NOTE_SEALING_KEY, Store, StoreError};
 
 /// Why an installation can't be opened or served.
 #[derive(Debug)]
@@ -71,6 +74,10 @@ pub enum OpenError {
     Store(StoreError),
     /// The store is a copy that was never finished.
     Unfinished,
+    /// Mail or text messages can't be sent as they are set.
+    Mail(String),
+    /// Codes for trying out were accepted for what is in the store.
+    TriedOut,
     /// The service could not do what a start takes.
     Service(Failure),
     /// The shared key of elevated tokens can't be used, for this reason.
@@ -108,6 +115,11 @@ impl fmt::Display for OpenError {
             OpenError::Unfinished => f.write_str(
                 "the store is an unfinished copy of another; run `countersign store copy` once more to finish it",
             ),
+            OpenError::TriedOut => f.write_str(
+                "codes for trying out were accepted for what is in this store, so production can't trust it; begin with an \
+                 empty data folder",
+            ),
+            OpenError::Mail(problem) => f.write_str(problem),
             OpenError::Service(failure) => failure.fmt(f),
             OpenError::TokenKey(path, why) => write!(
                 f,
@@ -143,6 +155,8 @@ impl OpenError {
 pub struct Installation {
     /// The service, ready to be asked.
     pub service: Arc<Service>,
+    /// What is to be sent; none where no mail is.
+    errands: Option<Receiver<Errand>>,
     folder: Folder,
     _lock: Lock,
 }
@@ -162,6 +176,7 @@ impl Installation {
         if transfer::is_unfinished(&*store).map_err(OpenError::Store)? {
             return Err(OpenError::Unfinished);
         }
+        mark_tried_out(&*store, plan)?;
         let keys = open_ring(&*store, plan.ring())?;
         match belonging(&*store, &keys).map_err(OpenError::Store)? {
             Belonging::Ours => {}
@@ -177,6 +192,13 @@ impl Installation {
         let salt = salt.try_into().expect("split at 16");
         let hashing = Hashing::start(plan.cost, plan.hash_threads, salt, secret)
             .map_err(|error| OpenError::Io("threads", error))?;
+        let (outbox, errands) = match plan.mail {
+            Some(_) => {
+                let (outbox, errands) = Outbox::open();
+                (outbox, Some(errands))
+            }
+            None => (Outbox::closed(), None),
+        };
         let parts = Parts {
             store,
             hashing,
@@ -188,11 +210,13 @@ impl Installation {
             notices: Box::new(|id, notice| {
                 tracing::info!(notice = %id.short(), account = %notice.account, kind = ?notice.kind, "notice");
             }),
+            outbox,
         };
         let service = Arc::new(Service::start(parts).map_err(|error| OpenError::Io("threads", error))?);
         service.wait_for_store(HEARD_WITHIN).map_err(OpenError::Service)?;
         Ok(Installation {
             service,
+            errands,
             folder,
             _lock: lock,
         })
@@ -247,6 +271,18 @@ fn open_store(folder: &Folder, shared: Option<&Shared>) -> Result<Arc<dyn Store>
         Some(shared) => Ok(Arc::new(open_shared(shared)?)),
         None => Ok(Arc::new(open_embedded(folder)?)),
     }
+}
+
+/// Notes that codes for trying out are accepted, and holds production off a store where they ever were.
+fn mark_tried_out(store: &dyn Store, plan: &Plan) -> Result<(), OpenError> {
+    if plan.policy.dummy_codes {
+        return store.set_note(NOTE_DUMMY, "accepted").map_err(OpenError::Store);
+    }
+    let was = store.note(NOTE_DUMMY).map_err(OpenError::Store)?.is_some();
+    if was && !plan.development {
+        return Err(OpenError::TriedOut);
+    }
+    Ok(())
 }
 
 fn open_embedded(folder: &Folder) -> Result<Sqlite, OpenError> {
@@ -398,7 +434,8 @@ pub async fn serve(plan: Plan, stop: CancellationToken, ready: impl FnOnce(&Read
     if plan.serves_proxies_alone() && plan.trusted_proxies.have_no_network() {
         return Err(OpenError::PlainOffLoopback(plan.listen));
     }
-    let installation = Installation::open(&plan)?;
+    let couriers = plan.mail.as_ref().map(couriers::open).transpose()?;
+    let mut installation = Installation::open(&plan)?;
     let service = installation.service.clone();
     let bound = Bound::to(&plan.listen)
         .await
@@ -420,7 +457,7 @@ pub async fn serve(plan: Plan, stop: CancellationToken, ready: impl FnOnce(&Read
         service.sign_tokens_under(token_key(path, &plan.ring())?);
     }
     service.read_signing_keys().await.map_err(OpenError::Service)?;
-    let operator = Arc::new(installation.operator(public_url));
+    let operator = Arc::new(installation.operator(public_url.clone()));
     let announced = announce(&plan, &bound.at, &secured, &operator).await?;
     let upkeep = tokio::spawn(upkeep(
         plan.clone(),
@@ -429,6 +466,13 @@ pub async fn serve(plan: Plan, stop: CancellationToken, ready: impl FnOnce(&Read
         secured.swap(),
         stop.clone(),
     ));
+    let links = public_url;
+    let postman = couriers
+        .zip(installation.errands.take())
+        .map(|(couriers, errands)| {
+            let means = couriers.means(links);
+            tokio::spawn(Postman::new(service.clone(), errands, means).run(stop.clone()))
+        });
     let control = tokio::spawn(control::serve(control, owner, operator, stop.clone()));
     ready(&announced);
     let entrance = Entrance {
@@ -441,6 +485,9 @@ pub async fn serve(plan: Plan, stop: CancellationToken, ready: impl FnOnce(&Read
     http::listen::serve(entrance, routes(&plan, service.clone()), stop).await;
     drop(bound.file);
     let _ = tokio::join!(upkeep, control);
+    if let Some(postman) = postman {
+        let _ = postman.await;
+    }
     let noted = service.note(vec![server_event(Act::ServerStop)]).await;
     drop(service);
     let _ = std::fs::remove_file(installation.folder.control());

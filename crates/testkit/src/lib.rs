@@ -9,6 +9,7 @@
 mod chance;
 mod clock;
 mod corpus;
+pub mod mail;
 pub mod postgres;
 
 pub use chance::SeededChance;

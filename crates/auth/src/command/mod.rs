@@ -28,7 +28,7 @@ pub mod step_up;
 pub mod ticket;
 pub mod upkeep;
 
-use crate::credential::{CodeVerdict, Holder, class_of};
+use crate::credential::{CodeVerdict, Holder, class_of, dummy};
 use crate::event::{Act, Ending, Event, Origin, Reason};
 use crate::id::{Digest, SessionToken, Token};
 use crate::name::Name;
@@ -156,6 +156,12 @@ pub(crate) fn prove(
     };
     if let Room::Closed { retry_after_s } = gate.room(class, world) {
         return Ok(Proof::Throttled { retry_after_s });
+    }
+    if dummy::accepts(code, world.policy) {
+        return Ok(Proof::Accepted {
+            method: "dummy",
+            replacement: None,
+        });
     }
     let mut refusal = Reason::WrongCode;
     let name = &account.name;

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 pub mod backup;
+pub mod dummy;
 pub mod hotp;
 pub mod mailed;
 pub mod password;

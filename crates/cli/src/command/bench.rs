@@ -171,6 +171,7 @@ fn commits(folder: &Path) -> Result<Duration, Failed> {
         entropy: [Box::new(SystemEntropy), Box::new(SystemEntropy)],
         node: "bench".into(),
         notices: Box::new(|_, _| {}),
+        outbox: countersign_server::service::post::Outbox::closed(),
     };
     let service = Service::start(parts).map_err(Failed::unavailable)?;
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -53,6 +53,24 @@ enum Action {
     Reset(Named),
     /// Forget the failures counted against an account
     Unlock(Named),
+    /// Set where an account's owner is written to, which you vouch for; without an address it is taken away
+    Email {
+        /// The account's name
+        name: String,
+        /// The address
+        address: Option<String>,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Set where an account's owner is sent text messages; without a number it is taken away
+    Phone {
+        /// The account's name
+        name: String,
+        /// The number, with + and the country's code
+        number: Option<String>,
+        #[command(flatten)]
+        common: Common,
+    },
 }
 
 #[derive(Args)]
@@ -93,6 +111,14 @@ impl User {
             Action::Invite(named) => named.manage(|name| Ask::UserInvite { name }),
             Action::Reset(named) => named.manage(|name| Ask::UserReset { name }),
             Action::Unlock(named) => named.manage(|name| Ask::UserUnlock { name }),
+            Action::Email {
+                name,
+                address,
+                common,
+            } => Named { name, common }.manage(|name| Ask::UserEmail { name, address }),
+            Action::Phone { name, number, common } => {
+                Named { name, common }.manage(|name| Ask::UserPhone { name, number })
+            }
         }
     }
 }

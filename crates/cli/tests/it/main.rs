@@ -14,6 +14,7 @@ mod first;
 mod import;
 mod keys;
 mod kills;
+mod mail;
 mod nodes;
 mod nonsense;
 mod outside;

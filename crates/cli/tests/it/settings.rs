@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{Folder, Server, countersign};
+use crate::world::{Folder, Person, Server, countersign};
 
 #[test]
 fn check_names_every_mistake_at_once_and_a_server_refuses_to_start() {
@@ -127,4 +127,57 @@ fn development_profile_is_said_at_the_start_and_in_every_answer() {
         let log = server.stop();
         assert_eq!(log.contains("protects nobody"), expected.is_some());
     }
+}
+
+#[test]
+fn codes_for_trying_out_are_refused_by_production_also_later_on_the_same_folder() {
+    let folder = Folder::fresh();
+    let data = folder.data();
+    let text = data.to_str().expect("UTF-8");
+    let person = Person::add(&data, "alice");
+    let server = Server::start(&data);
+    assert_eq!(server.verify(&server.login("alice"), "000000").0, 401);
+    server.stop();
+    for wrong in ["false", "0", "no", "off", "ture"] {
+        let ended = countersign(&["check", "--totp-enabled", wrong], "");
+        assert_eq!(ended.code, 2, "{wrong}");
+        assert!(
+            ended.stderr.contains("production verifies codes"),
+            "{}",
+            ended.stderr
+        );
+    }
+    for right in ["true", "1", "YES", "on"] {
+        assert_eq!(
+            countersign(&["check", "--totp-enabled", right], "").code,
+            0,
+            "{right}"
+        );
+    }
+    let skipping = countersign(&["check", "--dev-skip-elevation", "true"], "");
+    assert!(
+        skipping.stderr.contains("production skips no elevation"),
+        "{}",
+        skipping.stderr
+    );
+
+    let options = ["--tls", "off", "--profile", "development"];
+    let environment = [("TOTP_ENABLED", "false")];
+    let server = Server::start_at("127.0.0.1:0", &data, &options, &environment);
+    for _ in 0..2 {
+        assert_eq!(
+            server.verify(&server.login(&person.name), "777777").0,
+            200,
+            "it alone works again"
+        );
+    }
+    assert_eq!(server.verify(&server.login(&person.name), "123456").0, 401);
+    server.stop();
+    let ended = countersign(&["user", "list", "--data", text], "");
+    assert_ne!(ended.code, 0);
+    assert!(
+        ended.stderr.contains("begin with an empty data folder"),
+        "{}",
+        ended.stderr
+    );
 }

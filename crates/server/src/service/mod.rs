@@ -34,7 +34,9 @@ mod kept;
 pub mod keys;
 pub mod names;
 pub mod operator;
+pub mod post;
 pub mod pulse;
+pub mod recovery;
 pub mod refusals;
 pub mod sessions;
 pub mod tokens;
@@ -70,6 +72,7 @@ pub struct Service {
     ends: broadcast::Sender<Digest>,
     tokens: tokens::Tokens,
     refusals: refusals::Refusals,
+    outbox: post::Outbox,
 }
 
 /// What a service is made of; the wiring chooses each part.
@@ -90,6 +93,8 @@ pub struct Parts {
     pub node: String,
     /// Told every notice that becomes durable.
     pub notices: NoticeSink,
+    /// Where what is to be sent is left.
+    pub outbox: post::Outbox,
 }
 
 /// An account and what is open in its name.
@@ -155,12 +160,13 @@ impl Service {
             pulse.expect_nothing();
         }
         let committed = {
-            let (notices, kept) = (parts.notices, kept.clone());
+            let (notices, kept, outbox) = (parts.notices, kept.clone(), parts.outbox.clone());
             move |change: &Change| match change {
                 Change::Delete(key) => ended(key),
                 Change::Put(Key::Session(id), _) => kept.forget(id),
                 Change::Put(Key::Notice(id), Record::Notice(notice)) if !notice.delivered => {
-                    notices(*id, notice)
+                    notices(*id, notice);
+                    outbox.leave(post::Errand::Notice(*id));
                 }
                 _ => {}
             }
@@ -190,6 +196,7 @@ impl Service {
             ends,
             tokens: tokens::Tokens::default(),
             refusals: refusals::Refusals::default(),
+            outbox: parts.outbox,
         })
     }
 

@@ -188,7 +188,8 @@ impl Service {
 
     /// Whether a session may do nothing but enrol a second factor and end.
     pub fn must_enrol(&self, live: &Live) -> bool {
-        self.policy.second_factor == SecondFactor::Required && live.session.standing.level < Level::Two
+        live.session.recovers
+            || self.policy.second_factor == SecondFactor::Required && live.session.standing.level < Level::Two
     }
 
     /// Ends sessions at their owner's wish; says how many.

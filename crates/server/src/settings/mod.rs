@@ -10,6 +10,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use countersign_auth::contact::MailAddress;
 use countersign_auth::policy::Policy;
 
 pub mod reached;
@@ -20,6 +21,7 @@ pub use reached::{Listen, Proxies};
 pub use sources::{Given, Shown, Sources};
 pub use table::TABLE;
 
+use crate::deliver::smtp::Relay;
 use crate::service::hashing::Cost;
 
 /// How an installation is to run.
@@ -57,6 +59,20 @@ pub struct Settings {
     pub token_key_file: Option<PathBuf>,
     /// PEM file of the authorities that its server is trusted by.
     pub store_ca: Option<PathBuf>,
+    /// Where mail is handed in.
+    pub smtp_url: Option<Relay>,
+    /// File with the password for it.
+    pub smtp_password_file: Option<PathBuf>,
+    /// PEM file of the authorities that its server is trusted by, beside the machine's.
+    pub smtp_ca: Option<PathBuf>,
+    /// Whom mail comes from.
+    pub mail_from: Option<MailAddress>,
+    /// Folder of the operator's own mail texts.
+    pub mail_templates: Option<PathBuf>,
+    /// Where text messages are posted.
+    pub sms_webhook: Option<String>,
+    /// File with the secret that signs them.
+    pub sms_webhook_secret_file: Option<PathBuf>,
     /// The rules' numbers.
     pub policy: Policy,
     /// Password hashes computed at once; 0 for as many as there are processors.
@@ -105,6 +121,13 @@ impl Settings {
             store_password_file: None,
             token_key_file: None,
             store_ca: None,
+            smtp_url: None,
+            smtp_password_file: None,
+            smtp_ca: None,
+            mail_from: None,
+            mail_templates: None,
+            sms_webhook: None,
+            sms_webhook_secret_file: None,
             policy: Policy::default(),
             hash_threads: 0,
             log: String::new(),
@@ -156,6 +179,23 @@ impl Settings {
             let problem = "a folder of the key ring and the ring itself are both named".to_owned();
             note("keys", problem, "set `keys` or `keys_file`, and remove the other");
         }
+        if self.profile == Profile::Production && self.policy.dummy_codes {
+            let problem = "production verifies codes".to_owned();
+            note(
+                "totp_enabled",
+                problem,
+                "write true, 1, yes or on, or use the profile `development`",
+            );
+        }
+        if self.profile == Profile::Production && self.policy.skip_elevation {
+            let problem = "production skips no elevation".to_owned();
+            note(
+                "dev_skip_elevation",
+                problem,
+                "remove it, or use the profile `development`",
+            );
+        }
+        self.mail_disagreements(&mut note);
         let window = self.policy.window;
         if self.profile == Profile::Production && (window.past > 1 || window.future > 1) {
             let problem = format!(
@@ -175,6 +215,55 @@ impl Settings {
             note("throttle_lockout_s", problem, remedy);
         }
         found
+    }
+
+    /// What is wrong with the settings of mail and text messages together.
+    fn mail_disagreements(&self, note: &mut impl FnMut(&str, String, &str)) {
+        let Some(relay) = &self.smtp_url else {
+            let depend = [
+                ("mail_from", self.mail_from.is_some()),
+                ("smtp_password_file", self.smtp_password_file.is_some()),
+                ("smtp_ca", self.smtp_ca.is_some()),
+                ("mail_templates", self.mail_templates.is_some()),
+                ("sms_webhook", self.sms_webhook.is_some()),
+                ("sms_webhook_secret_file", self.sms_webhook_secret_file.is_some()),
+            ];
+            for (setting, _) in depend.into_iter().filter(|(_, is_set)| *is_set) {
+                let problem = "it is of no use while no mail is sent".to_owned();
+                note(setting, problem, "set `smtp_url`, or remove it");
+            }
+            return;
+        };
+        if self.mail_from.is_none() {
+            let problem = "mail needs a sender".to_owned();
+            note(
+                "smtp_url",
+                problem,
+                "set `mail_from`, as in countersign@example.org",
+            );
+        }
+        if self.public_url.is_none() {
+            let problem = "mail holds links that people open elsewhere".to_owned();
+            note("smtp_url", problem, "set `public_url` to the address people type");
+        }
+        if relay.user.is_some() != self.smtp_password_file.is_some() {
+            let problem =
+                "a name without a password, or a password without a name, is set for the mail server";
+            note(
+                "smtp_url",
+                problem.to_owned(),
+                "write USER@ into it and set `smtp_password_file`, or neither",
+            );
+        }
+        if self.sms_webhook.is_some() != self.sms_webhook_secret_file.is_some() {
+            let problem =
+                "a webhook needs a secret that signs what is posted, and a secret a webhook".to_owned();
+            note(
+                "sms_webhook",
+                problem,
+                "set `sms_webhook` and `sms_webhook_secret_file`, or neither",
+            );
+        }
     }
 
     /// The same of how the server is reached.

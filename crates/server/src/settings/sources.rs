@@ -11,6 +11,9 @@ use super::{Mistake, Settings};
 
 /// What the names of settings begin with in the environment.
 const PREFIX: &str = "COUNTERSIGN_";
+/// A name that clients of older two-factor servers set, and the setting it stands for. The setting's own name goes
+/// before it.
+const OLDER: (&str, &str) = ("TOTP_ENABLED", "totp_enabled");
 /// The file's own place, which is no setting of the file.
 const CONFIG: &str = "COUNTERSIGN_CONFIG";
 /// Letters by which a name in the environment may differ from a setting's and still be taken for a slip.
@@ -174,7 +177,7 @@ impl Sources {
                 ));
                 continue;
             }
-            match text_of(&value) {
+            match text_of(setting, &value) {
                 Some(text) => drop(values.insert(setting.name, (text, Given::File))),
                 None => {
                     let problem = format!("a value of type {} does not fit here", value.type_str());
@@ -189,6 +192,10 @@ impl Sources {
     }
 
     fn read_environment(&self, values: &mut Values, mistakes: &mut Vec<Mistake>) {
+        let older = self.environment.iter().find(|(variable, _)| variable == OLDER.0);
+        if let Some((_, value)) = older {
+            values.insert(OLDER.1, (value.clone(), Given::Environment));
+        }
         for (variable, value) in &self.environment {
             let Some(name) = variable.strip_prefix(PREFIX).filter(|_| variable != CONFIG) else {
                 continue;
@@ -223,10 +230,12 @@ fn unknown(name: &str, given: Given) -> Mistake {
 }
 
 /// A value of the file as the other sources would spell it.
-fn text_of(value: &toml::Value) -> Option<String> {
+fn text_of(setting: &Setting, value: &toml::Value) -> Option<String> {
+    let is_switch = ["true", "false"].contains(&setting.default_text());
     match value {
         toml::Value::String(text) => Some(text.clone()),
         toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Boolean(value) if is_switch => Some(value.to_string()),
         toml::Value::Array(values) => {
             let texts: Option<Vec<&str>> = values.iter().map(toml::Value::as_str).collect();
             texts.map(|texts| texts.join(","))

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use countersign_auth::contact::MailAddress;
 use countersign_auth::policy::{Acceptance, SecondFactor};
 use countersign_core::limit::Budget;
 use countersign_core::otp::{AcceptanceWindow, Digits};
@@ -14,6 +15,8 @@ use countersign_core::time::TimeStep;
 use ipnet::IpNet;
 
 use super::{Profile, Settings, TlsChoice, reached};
+use crate::deliver::smtp::Relay;
+use crate::deliver::webhook;
 use crate::store::postgres;
 
 /// One setting.
@@ -48,7 +51,7 @@ impl Setting {
 }
 
 /// Every setting, in the order of the example file.
-pub const TABLE: [Setting; 37] = [
+pub const TABLE: [Setting; 48] = [
     Setting {
         name: "data",
         default: "\"data\"",
@@ -192,6 +195,89 @@ pub const TABLE: [Setting; 37] = [
         },
     },
     Setting {
+        name: "smtp_url",
+        default: "\"\"",
+        about: "Where mail is handed in: smtps://USER@mail.example.org, or smtp:// for STARTTLS, which is then demanded. \
+                Plain text goes to this machine alone. Without it no mail is sent and nothing is recovered by mail.",
+        apply: |to, text| {
+            let Some(text) = optional(text) else {
+                to.smtp_url = None;
+                return Ok(());
+            };
+            let relay = Relay::parse(text).map_err(|problem| {
+                let remedy = "write smtps://USER@HOST:PORT, or smtp://HOST:PORT".to_owned();
+                (problem.to_owned(), remedy)
+            })?;
+            to.smtp_url = Some(relay);
+            Ok(())
+        },
+    },
+    Setting {
+        name: "smtp_password_file",
+        default: "\"\"",
+        about: "File with the password for the mail server.",
+        apply: |to, text| {
+            to.smtp_password_file = optional(text).map(Into::into);
+            Ok(())
+        },
+    },
+    Setting {
+        name: "smtp_ca",
+        default: "\"\"",
+        about: "PEM file of the authority that the mail server is trusted by, beside those of this machine.",
+        apply: |to, text| {
+            to.smtp_ca = optional(text).map(Into::into);
+            Ok(())
+        },
+    },
+    Setting {
+        name: "mail_from",
+        default: "\"\"",
+        about: "Whom mail comes from, as in countersign@example.org.",
+        apply: |to, text| {
+            let Some(text) = optional(text) else {
+                to.mail_from = None;
+                return Ok(());
+            };
+            let remedy = "write it as in countersign@example.org".to_owned();
+            let address =
+                MailAddress::parse(text).map_err(|_| (format!("{text:?} is no mail address"), remedy))?;
+            to.mail_from = Some(address);
+            Ok(())
+        },
+    },
+    Setting {
+        name: "mail_templates",
+        default: "\"\"",
+        about: "Folder of your own mail texts: notice.txt, recovery.txt, recovery-proven.txt, address.txt. What is not \
+                there is worded as usual.",
+        apply: |to, text| {
+            to.mail_templates = optional(text).map(Into::into);
+            Ok(())
+        },
+    },
+    Setting {
+        name: "sms_webhook",
+        default: "\"\"",
+        about: "Where text messages are posted, over HTTPS: recoveries are then told on an account's telephone as well.",
+        apply: |to, text| {
+            to.sms_webhook = optional(text).map(ToOwned::to_owned);
+            match to.sms_webhook.as_deref().map_or(Ok(()), webhook::check_url) {
+                Ok(()) => Ok(()),
+                Err(problem) => Err((problem.to_owned(), "write https://HOST/PATH".to_owned())),
+            }
+        },
+    },
+    Setting {
+        name: "sms_webhook_secret_file",
+        default: "\"\"",
+        about: "File with the secret, of at least 32 bytes, that signs what is posted there.",
+        apply: |to, text| {
+            to.sms_webhook_secret_file = optional(text).map(Into::into);
+            Ok(())
+        },
+    },
+    Setting {
         name: "second_factor",
         default: "\"required\"",
         about: "`required`: who has no second factor can do nothing but enrol one. `optional`: passwords alone \
@@ -295,6 +381,19 @@ pub const TABLE: [Setting; 37] = [
         apply: |to, text| within(text, 30..=600).map(|seconds| to.policy.challenge_s = seconds),
     },
     Setting {
+        name: "recovery_code_s",
+        default: "600",
+        about: "Seconds a mailed code lives, 300 to 86400.",
+        apply: |to, text| within(text, 300..=86_400).map(|seconds| to.policy.recovery.code_s = seconds),
+    },
+    Setting {
+        name: "recovery_delay_s",
+        default: "0",
+        about: "Seconds between the two proofs of a recovery and what they allow, up to a week, in which the owner may \
+                call it off.",
+        apply: |to, text| within(text, 0..=604_800).map(|seconds| to.policy.recovery.delay_s = seconds),
+    },
+    Setting {
         name: "throttle_window_s",
         default: "300",
         about: "Seconds for which a failure counts.",
@@ -362,6 +461,27 @@ pub const TABLE: [Setting; 37] = [
         about: "Failures in all since an account's last sign-in, after which the credential is closed until \
                 another factor or an operator opens it.",
         apply: |to, text| within(text, 1..=100).map(|count| to.policy.budgets.lifetime_all = count),
+    },
+    Setting {
+        name: "totp_enabled",
+        default: "\"true\"",
+        about: "true, 1, yes or on: codes are verified. Anything else: six equal digits are accepted for any code, in the \
+                development profile alone. TOTP_ENABLED in the environment is the same.",
+        apply: |to, text| {
+            let is_on = ["true", "1", "yes", "on"].contains(&text.trim().to_ascii_lowercase().as_str());
+            to.policy.dummy_codes = !is_on;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "dev_skip_elevation",
+        default: "\"false\"",
+        about: "`true`: guards take every session for an elevated one, in the development profile alone; each time is \
+                audited.",
+        apply: |to, text| {
+            let choices = [("true", true), ("false", false)];
+            one_of(text, &choices).map(|skips| to.policy.skip_elevation = skips)
+        },
     },
     Setting {
         name: "hash_threads",

@@ -214,6 +214,8 @@ pub trait Store: Send + Sync {
 pub const NOTE_HIGH_WATER: &str = "high_water";
 /// The note that names the key ring.
 pub const NOTE_RING: &str = "key_ring";
+/// The note that says that codes for trying out were ever accepted for what is in this store.
+pub const NOTE_DUMMY: &str = "dummy_codes";
 /// The note that says whether this store is a copy that was never finished.
 pub const NOTE_COPY: &str = "copy";
 /// The note that names the newest sealing key of the ring.

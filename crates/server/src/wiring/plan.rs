@@ -4,8 +4,10 @@
 
 use std::path::PathBuf;
 
+use countersign_auth::contact::MailAddress;
 use countersign_auth::policy::Policy;
 
+use crate::deliver::smtp::Relay;
 use crate::edge::host;
 use crate::service::hashing::Cost;
 use crate::settings::{Listen, Profile, Proxies, Settings, TlsChoice};
@@ -41,6 +43,8 @@ pub struct Plan {
     pub store: Option<Shared>,
     /// File with the shared key that elevated tokens are signed under, in place of signing keys.
     pub token_key_file: Option<PathBuf>,
+    /// How mail is sent; none where none is.
+    pub mail: Option<Mail>,
     /// Whether a person watches the start and may be shown a set-up link.
     pub attended: bool,
 }
@@ -82,6 +86,7 @@ impl Plan {
                 authority: settings.store_ca.clone(),
             }),
             token_key_file: settings.token_key_file.clone(),
+            mail: mail(settings),
             attended: false,
         }
     }
@@ -126,6 +131,47 @@ fn names(settings: &Settings) -> Vec<String> {
         }
     }
     names
+}
+
+fn mail(settings: &Settings) -> Option<Mail> {
+    let texts = settings
+        .sms_webhook
+        .clone()
+        .zip(settings.sms_webhook_secret_file.clone());
+    Some(Mail {
+        relay: settings.smtp_url.clone()?,
+        from: settings.mail_from.clone()?,
+        password_file: settings.smtp_password_file.clone(),
+        authority: settings.smtp_ca.clone(),
+        templates: settings.mail_templates.clone(),
+        texts: texts.map(|(url, secret_file)| Texts { url, secret_file }),
+    })
+}
+
+/// How mail is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mail {
+    /// Where it is handed in.
+    pub relay: Relay,
+    /// Whom it comes from.
+    pub from: MailAddress,
+    /// File with the password for the relay.
+    pub password_file: Option<PathBuf>,
+    /// PEM file of the authority that it is trusted by.
+    pub authority: Option<PathBuf>,
+    /// Folder of the operator's own texts.
+    pub templates: Option<PathBuf>,
+    /// How text messages are sent beside it, if they are.
+    pub texts: Option<Texts>,
+}
+
+/// How text messages are sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Texts {
+    /// Where they are posted.
+    pub url: String,
+    /// File with the secret that signs them.
+    pub secret_file: PathBuf,
 }
 
 /// A store that several nodes share.

@@ -9,12 +9,15 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use countersign_core::otp::{SharedSecret, Totp};
 use countersign_core::time::UnixSeconds;
 use countersign_server::door::http::{known_as, router};
+use countersign_server::service::Service;
 use countersign_server::service::operator::{Ask, FirstPassword, Operator, Reply, UserAdded};
+use countersign_server::service::post::{Errand, Outbox};
 use countersign_server::store::memory::Memory;
+use tokio::sync::mpsc::Receiver;
 use tower::ServiceExt;
 use zeroize::Zeroizing;
 
-use crate::world::{Hands, START, service};
+use crate::world::{Hands, START, hashing, parts};
 
 pub const PASSWORD: &str = "correct horse battery staple";
 
@@ -27,15 +30,34 @@ pub struct Site {
 
 impl Site {
     pub fn open() -> Site {
+        Site::sending().0
+    }
+
+    /// A site that sends mail, and where what it sends is left.
+    pub fn sending() -> (Site, Receiver<Errand>) {
         let hands = Hands::new();
-        let service = Arc::new(service(Arc::new(Memory::default()), &hands));
+        let (outbox, errands) = Outbox::open();
+        let mut parts = parts(Arc::new(Memory::default()), &hands, hashing(), "test");
+        parts.outbox = outbox;
+        let service = Arc::new(Service::start(parts).expect("the service starts"));
         let router = router(service.clone());
         let operator = Operator::new(service, "https://localhost:8443".into());
-        Site {
+        let site = Site {
             hands,
             operator,
             router,
-        }
+        };
+        (site, errands)
+    }
+
+    /// Sets somebody's address.
+    pub async fn email(&self, name: &str, address: &str) {
+        let (name, address) = (name.into(), Some(address.into()));
+        let reply = self
+            .operator
+            .answer(Ask::UserEmail { name, address }, "test")
+            .await;
+        assert!(matches!(reply, Reply::Done), "{reply:?}");
     }
 
     /// The same, where an operator has said which address people type.

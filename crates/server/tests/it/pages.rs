@@ -11,7 +11,13 @@ const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; script-src '
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Pages that anybody may see.
-const OPEN: &[&str] = &["/sign-in", "/sign-in/code", "/setup"];
+const OPEN: &[&str] = &[
+    "/sign-in",
+    "/sign-in/code",
+    "/setup",
+    "/recover",
+    "/recover/cancel",
+];
 /// Pages of somebody who is signed in by all factors due.
 const OWN: &[&str] = &[
     "/account",
@@ -38,6 +44,10 @@ const OTHER_FORMS: &[&str] = &[
     "/setup/ticket",
     "/enrol",
     "/enrol/confirm",
+    "/recover",
+    "/recover/prove",
+    "/recover/finish",
+    "/recover/cancel",
 ];
 /// One form with every field there is.
 const FULL: &[(&str, &str)] = &[
@@ -45,6 +55,10 @@ const FULL: &[(&str, &str)] = &[
     ("password", PASSWORD),
     ("code", "000000"),
     ("ticket", "none"),
+    ("recovery", "none"),
+    ("mailed_code", "none"),
+    ("lost", "password"),
+    ("proof", "000000"),
     ("label", "name"),
     ("current_password", PASSWORD),
     ("new_password", "a quieter horse than the first"),
@@ -432,7 +446,8 @@ async fn bad_input_is_never_the_servers_fault() {
     let site = Site::open();
     let mut browser = signed_in(&site).await;
     let from = [("sec-fetch-site", "same-origin")];
-    let fields = "username=V&password=V&code=V&ticket=V&label=V&current_password=V&new_password=V";
+    let fields = "username=V&password=V&code=V&ticket=V&label=V&current_password=V&new_password=V\
+                  &recovery=V&mailed_code=V&lost=V&proof=V";
     let forms = OTHER_FORMS.iter().chain(OWN_FORMS);
     for path in forms.filter(|path| **path != "/sign-out") {
         for value in ["", "%00", "%ff%fe", "%e2%80%ae", "%", "&&==", &"9".repeat(2_000)] {

@@ -18,6 +18,7 @@ use countersign_core::time::UnixSeconds;
 use countersign_server::service::clock::{Clock, ClockGuard};
 use countersign_server::service::hashing::{Cost, Hashing};
 use countersign_server::service::keys::{Keys, Unkept};
+use countersign_server::service::post::Outbox;
 use countersign_server::service::{Failure, Parts, Service};
 use countersign_server::store::Store;
 use countersign_testkit::SeededChance;
@@ -125,6 +126,7 @@ pub fn parts(store: Arc<dyn Store>, hands: &Hands, hashing: Hashing, name: &str)
         entropy: [chance(seed), chance(seed + 1)],
         node: name.into(),
         notices: Box::new(|_, _| {}),
+        outbox: Outbox::closed(),
     }
 }
 

@@ -265,7 +265,8 @@ impl Done {
         Done::with(None)
     }
 
-    fn with(replacement_backup_code: Option<Zeroizing<String>>) -> Response {
+    /// The same with a backup code in place of a used one.
+    pub(super) fn with(replacement_backup_code: Option<Zeroizing<String>>) -> Response {
         let status = "success";
         Json(Done {
             status,

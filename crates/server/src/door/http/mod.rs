@@ -29,6 +29,7 @@ mod openapi;
 mod pages;
 mod patient;
 mod proxied;
+mod recovery;
 mod sessions;
 mod sign_in;
 mod step_up;
@@ -111,6 +112,12 @@ fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(tokens::metadata))
         .routes(routes!(tokens::introspect))
         .routes(routes!(tokens::revocations))
+        .routes(routes!(recovery::ask, recovery::cancel_own))
+        .routes(routes!(recovery::prove))
+        .routes(routes!(recovery::finish))
+        .routes(routes!(recovery::cancel))
+        .routes(routes!(recovery::address))
+        .routes(routes!(recovery::confirm_address))
         .routes(routes!(sessions::sessions))
         .routes(routes!(sessions::end_others))
         .routes(routes!(sessions::name_session, sessions::end_session))

@@ -2,8 +2,10 @@
 //!
 //! Knows: which rule carries out which request. Must never know: how the operator was recognised.
 
+use countersign_auth::command::contact::{Contact, Set};
 use countersign_auth::command::operator::{Action, Add, Added, Manage, Managed, NotAdded, Vouch};
 use countersign_auth::command::{bounded, enrol, ticket};
+use countersign_auth::contact::ContactError;
 use countersign_auth::credential::password::acceptable;
 use countersign_auth::event::Origin;
 use countersign_auth::name::Name;
@@ -203,6 +205,34 @@ impl Operator {
             )),
             Managed::Done => Reply::Done,
             Managed::Ticket(token, expires_in) => Reply::Ticket(self.ticket(&token, expires_in)),
+        })
+    }
+
+    /// Sets where an account's owner is reached.
+    pub(super) async fn set_contact(
+        &self,
+        typed: &str,
+        contact: Result<Contact, ContactError>,
+        origin: &Origin,
+    ) -> Result<Reply, Failure> {
+        let name = match names::parse(typed) {
+            Ok(name) => name,
+            Err(error) => return Ok(refused(error)),
+        };
+        let contact = match contact {
+            Ok(contact) => contact,
+            Err(error) => return Ok(refused(error)),
+        };
+        let rule = Set {
+            name: name.clone(),
+            contact,
+            origin: origin.clone(),
+        };
+        Ok(match self.service.submit(rule).await? {
+            true => Reply::Done,
+            false => refused(format!(
+                "there is no account named {name}; `countersign user list` shows them"
+            )),
         })
     }
 

@@ -8,6 +8,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use countersign_auth::command::contact::Contact;
+use countersign_auth::contact::{MailAddress, PhoneNumber};
 use countersign_auth::event::{Act, Door, Ending, Event, Origin};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -113,6 +115,20 @@ pub enum Ask {
     UserUnlock {
         /// Its name.
         name: String,
+    },
+    /// Where an account's owner is written to; none takes the address away.
+    UserEmail {
+        /// The account's name.
+        name: String,
+        /// The address.
+        address: Option<String>,
+    },
+    /// Where an account's owner is sent text messages; none takes the number away.
+    UserPhone {
+        /// The account's name.
+        name: String,
+        /// The number.
+        number: Option<String>,
     },
     /// A new set-up link, while no administrator exists.
     SetupLink,
@@ -336,6 +352,14 @@ impl Operator {
             Ask::UserReset { name } => self.manage(&name, Action::Reset, origin).await,
             Ask::UserInvite { name } => self.invite(&name, origin).await,
             Ask::UserUnlock { name } => self.manage(&name, Action::Lift, origin).await,
+            Ask::UserEmail { name, address } => {
+                let address = address.as_deref().map(MailAddress::parse).transpose();
+                self.set_contact(&name, address.map(Contact::Email), origin).await
+            }
+            Ask::UserPhone { name, number } => {
+                let number = number.as_deref().map(PhoneNumber::parse).transpose();
+                self.set_contact(&name, number.map(Contact::Phone), origin).await
+            }
             Ask::SetupLink => self.setup_link(origin).await,
             Ask::AdminRecover { name } => self.recover(&name, origin).await,
             Ask::AuditNodes => self.audit_nodes().await,

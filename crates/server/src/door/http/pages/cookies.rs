@@ -16,6 +16,9 @@ pub(super) const SESSION: &str = "__Host-cs_session";
 /// Answers for a sign-in that owes a code.
 pub(super) const CHALLENGE: &str = "__Host-cs_challenge";
 
+/// Stands for a recovery whose proofs were accepted.
+pub(super) const RECOVERY: &str = "__Host-cs_recovery";
+
 /// Opens the session in this browser, and makes the browser known.
 pub(super) fn open(mut response: Response, signed_in: &SignedIn) -> Response {
     put(
@@ -37,6 +40,15 @@ pub(super) fn challenge(mut response: Response, token: &Token, expires_in_s: u32
     response
 }
 
+/// Binds a recovery to this browser, by the text of its token. One that was accepted is the hexadecimal digits we drew;
+/// anything else is no cookie.
+pub(super) fn recovery(mut response: Response, token: &str, expires_in_s: u32) -> Response {
+    if token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        put(&mut response, RECOVERY, token, "Strict", expires_in_s);
+    }
+    response
+}
+
 fn put(response: &mut Response, name: &str, token: &str, same_site: &str, max_age_s: u32) {
     let text = Zeroizing::new(format!(
         "{name}={token}; Path=/; Secure; HttpOnly; SameSite={same_site}; Max-Age={max_age_s}"
@@ -48,7 +60,7 @@ fn put(response: &mut Response, name: &str, token: &str, same_site: &str, max_ag
 
 /// Takes a cookie away.
 pub(super) fn drop(mut response: Response, name: &'static str) -> Response {
-    let same_site = if name == CHALLENGE { "Strict" } else { "Lax" };
+    let same_site = if name == SESSION { "Lax" } else { "Strict" };
     let text = format!("{name}=; Path=/; Secure; HttpOnly; SameSite={same_site}; Max-Age=0");
     let value = HeaderValue::from_str(&text).expect("a name and attributes are printable");
     response.headers_mut().append(header::SET_COOKIE, value);

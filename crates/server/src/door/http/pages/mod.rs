@@ -22,6 +22,7 @@ mod enrol;
 mod factors;
 mod frame;
 mod password;
+mod recover;
 mod sessions;
 mod set_up;
 mod sign_in;
@@ -50,6 +51,10 @@ pub(super) fn routes() -> Router<Shared> {
         )
         .route("/sign-in/code", get(sign_in::ask_code).post(sign_in::take_code))
         .route("/sign-out", post(sign_in::sign_out))
+        .route("/recover", get(recover::ask_name).post(recover::take_name))
+        .route("/recover/prove", post(recover::take_proofs))
+        .route("/recover/finish", get(recover::offer).post(recover::finish))
+        .route("/recover/cancel", get(recover::ask_cancel).post(recover::cancel))
         .route("/enrol", get(enrol::offer).post(enrol::begin))
         .route("/enrol/confirm", post(enrol::confirm))
         .route("/account", get(account::home))

@@ -77,7 +77,7 @@ pub(super) async fn take_ticket(State(service): State<Shared>, Form(form): Form<
 }
 
 /// The ticket of a pasted link; a bare ticket stays what it is.
-fn without_link(pasted: &str) -> &str {
+pub(super) fn without_link(pasted: &str) -> &str {
     let trimmed = pasted.trim();
     trimmed.rsplit_once('#').map_or(trimmed, |(_, ticket)| ticket)
 }
