@@ -97,14 +97,11 @@ async fn lost_authenticator_is_enrolled_anew_on_the_pages_and_nothing_else_is_op
     }
     let begun = browser.post("/enrol", &[("label", "new phone")]).await;
     assert_eq!(begun.status, StatusCode::OK, "{}", begun.body);
-    let secret = begun
+    let (_, rest) = begun
         .body
-        .split(|c: char| c == '<' || c == '>')
-        .map(|text| text.replace(' ', ""));
-    let is_secret = |text: &String| {
-        text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'2'..=b'7'))
-    };
-    let secret = secret.into_iter().find(is_secret).expect("the secret is shown");
+        .split_once("secret=")
+        .expect("the page links to the secret");
+    let secret: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
     let confirmed = browser
         .post("/enrol/confirm", &[("code", &code_of(&secret, 0))])
         .await;
