@@ -330,6 +330,7 @@ mod tests {
             keys: Vec::new(),
             tickets: Vec::new(),
             groups: vec!["staff".into()],
+            recovers: false,
             label: String::new(),
             network: String::new(),
             agent: String::new(),
