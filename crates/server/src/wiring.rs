@@ -27,6 +27,7 @@ mod bound;
 mod couriers;
 mod moving;
 mod plan;
+mod trial;
 
 use bound::Bound;
 pub use moving::{MoveError, PLACES, Place, move_store};
@@ -52,7 +53,7 @@ use crate::settings::Listen;
 use crate::store::postgres::Postgres;
 use crate::store::sqlite::Sqlite;
 use crate::store::transfer;
-use crate::store::{NOTE_DUMMY, NOTE_HIGH_WATER, NOTE_RING, NOTE_SEALING_KEY, Store, StoreError};
+use crate::store::{Kind, NOTE_DUMMY, NOTE_HIGH_WATER, NOTE_RING, NOTE_SEALING_KEY, Store, StoreError};
 
 /// Why an installation can't be opened or served.
 #[derive(Debug)]
@@ -78,6 +79,8 @@ pub enum OpenError {
     Mail(String),
     /// Codes for trying out were accepted for what is in the store.
     TriedOut,
+    /// Codes for trying out are not accepted for accounts that are meant.
+    Meant,
     /// The service could not do what a start takes.
     Service(Failure),
     /// The shared key of elevated tokens can't be used, for this reason.
@@ -118,6 +121,10 @@ impl fmt::Display for OpenError {
             OpenError::TriedOut => f.write_str(
                 "codes for trying out were accepted for what is in this store, so production can't trust it; begin with an \
                  empty data folder",
+            ),
+            OpenError::Meant => f.write_str(
+                "this data folder has accounts already, and codes for trying out would open them to everybody; name an \
+                 empty folder by `data`, or set `totp_enabled = true`",
             ),
             OpenError::Mail(problem) => f.write_str(problem),
             OpenError::Service(failure) => failure.fmt(f),
@@ -275,10 +282,14 @@ fn open_store(folder: &Folder, shared: Option<&Shared>) -> Result<Arc<dyn Store>
 
 /// Notes that codes for trying out are accepted, and holds production off a store where they ever were.
 fn mark_tried_out(store: &dyn Store, plan: &Plan) -> Result<(), OpenError> {
+    let was = store.note(NOTE_DUMMY).map_err(OpenError::Store)?.is_some();
     if plan.policy.dummy_codes {
+        let has_accounts = || store.list(Kind::Account, None, 1).map(|found| !found.is_empty());
+        if !was && has_accounts().map_err(OpenError::Store)? {
+            return Err(OpenError::Meant);
+        }
         return store.set_note(NOTE_DUMMY, "accepted").map_err(OpenError::Store);
     }
-    let was = store.note(NOTE_DUMMY).map_err(OpenError::Store)?.is_some();
     if was && !plan.development {
         return Err(OpenError::TriedOut);
     }
@@ -458,6 +469,9 @@ pub async fn serve(plan: Plan, stop: CancellationToken, ready: impl FnOnce(&Read
     }
     service.read_signing_keys().await.map_err(OpenError::Service)?;
     let operator = Arc::new(installation.operator(public_url.clone()));
+    if plan.policy.dummy_codes {
+        trial::seed(&operator).await.map_err(OpenError::Service)?;
+    }
     let announced = announce(&plan, &bound.at, &secured, &operator).await?;
     let upkeep = tokio::spawn(upkeep(
         plan.clone(),

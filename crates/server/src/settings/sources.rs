@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use super::table::{Setting, TABLE};
 use super::{Mistake, Settings};
 
+/// The profile for trying out.
+const DEVELOPMENT_PROFILE: &str = "development";
 /// What the names of settings begin with in the environment.
 const PREFIX: &str = "COUNTERSIGN_";
 /// A name that clients of older two-factor servers set, and the setting it stands for. The setting's own name goes
@@ -20,6 +22,19 @@ const CONFIG: &str = "COUNTERSIGN_CONFIG";
 ///
 /// Others are let be: container platforms put names of their own there.
 const SLIP_MAX: usize = 2;
+
+/// What the development profile takes for what is not given: a folder of its own, where it can be tried at once, and
+/// codes for trying out, asked for at a step-up.
+const DEVELOPMENT: [(&str, &str); 5] = [
+    ("data", DEVELOPMENT_DATA),
+    ("listen", "127.0.0.1:8787"),
+    ("tls", "off"),
+    ("second_factor", "step_up"),
+    ("totp_enabled", "false"),
+];
+
+/// The data folder of the development profile: what is tried out never meets what is meant.
+const DEVELOPMENT_DATA: &str = "data-development";
 
 /// Where a value was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,7 +90,9 @@ type Values = BTreeMap<&'static str, (String, Given)>;
 impl Sources {
     /// The data folder, which must be known before its file can be read.
     pub fn data(&self) -> PathBuf {
-        self.early("data").unwrap_or_else(|| "data".into())
+        let develops = self.early("profile").is_some_and(|profile| profile.as_os_str() == DEVELOPMENT_PROFILE);
+        let default = if develops { DEVELOPMENT_DATA } else { "data" };
+        self.early("data").unwrap_or_else(|| default.into())
     }
 
     /// The file's place: as given, or inside the data folder.
@@ -109,6 +126,12 @@ impl Sources {
             match known(name) {
                 Some(setting) => drop(values.insert(setting.name, (value.clone(), Given::Flag))),
                 None => mistakes.push(unknown(name, Given::Flag)),
+            }
+        }
+        let profile = values.get("profile").map(|(profile, _)| profile.trim_matches('"'));
+        if profile == Some(DEVELOPMENT_PROFILE) {
+            for (name, value) in DEVELOPMENT {
+                values.entry(name).or_insert((value.to_owned(), Given::Default));
             }
         }
         let mut settings = Settings::blank();

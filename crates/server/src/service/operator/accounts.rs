@@ -10,7 +10,7 @@ use countersign_auth::credential::password::acceptable;
 use countersign_auth::event::Origin;
 use countersign_auth::name::Name;
 use countersign_auth::policy::LABEL_CHARS_MAX;
-use countersign_auth::record::{ADMIN_GROUP, Account, Key, Record, TicketPurpose};
+use countersign_auth::record::{ADMIN_GROUP, Account, Key, PasswordHash, Record, TicketPurpose};
 use countersign_auth::seal::KeyRing;
 use countersign_auth::snapshot::Snapshot;
 use countersign_auth::throttle::{Gate, Source, reads};
@@ -136,6 +136,15 @@ impl Operator {
                 name: name.to_string(),
             }),
         })
+    }
+
+    /// The hash of a password that nobody judged, for accounts to try out with.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn hash_unjudged(&self, password: &str) -> Result<PasswordHash, Failure> {
+        let (hashing, salt) = (&self.service.hashing, self.service.salt());
+        hashing.hash(&names::password(password), salt).await
     }
 
     pub(super) async fn enrol(&self, typed: &str, label: String, origin: &Origin) -> Result<Reply, Failure> {
