@@ -20,6 +20,7 @@ pub mod host;
 pub mod import;
 pub mod operator;
 pub mod password;
+pub mod people;
 pub mod recovery;
 pub mod resynchronise;
 pub mod session;
