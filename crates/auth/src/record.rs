@@ -275,6 +275,9 @@ pub struct Session {
     /// The account's groups: a copy, so that whoever checks a session reads one record.
     #[serde(default)]
     pub groups: Vec<String>,
+    /// The account's own claims: a copy, like the groups.
+    #[serde(default, skip_serializing_if = "Claims::is_empty")]
+    pub claims: Claims,
     /// A name its owner gave it.
     #[serde(default)]
     pub label: String,

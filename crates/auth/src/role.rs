@@ -140,8 +140,11 @@ impl Role {
 
     /// Makes it the one role of whoever is in these groups.
     pub fn take_hold(self, groups: &mut Vec<String>) {
-        groups.retain(|group| Role::of_group(group).is_none());
-        groups.extend(self.group().map(String::from));
+        groups.retain(|group| Role::of_group(group).is_none_or(|role| role == self));
+        let missing = self
+            .group()
+            .filter(|group| !groups.iter().any(|held| held == group));
+        groups.extend(missing.map(String::from));
     }
 
     /// Its name, as people write it.

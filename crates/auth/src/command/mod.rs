@@ -266,6 +266,7 @@ pub(crate) fn open_session(
         }],
         tickets: Vec::new(),
         groups: account.groups.clone(),
+        claims: account.claims.clone(),
         methods: methods.iter().map(|method| String::from(*method)).collect(),
         label: String::new(),
         network: origin.network.clone(),

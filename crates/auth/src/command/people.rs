@@ -16,7 +16,7 @@ use crate::claim::{self, CLAIMS_MAX, ClaimError, ClaimValue, Claims};
 use crate::event::{Act, Ending, Event, Origin, Reason};
 use crate::name::Name;
 use crate::policy::GROUPS_MAX;
-use crate::record::{Account, Key, NoticeKind, Password, PasswordHash};
+use crate::record::{Account, Key, NoticeKind, Password, PasswordHash, Record};
 use crate::role::Role;
 use crate::rule::{Change, Decision, Fault, Rule, World};
 use crate::snapshot::Snapshot;
@@ -78,8 +78,10 @@ pub enum Amended {
 impl Rule for Amend {
     type Outcome = Result<Amended, NotAmended>;
 
-    fn reads(&self, _: &Snapshot, _: &World<'_>) -> Vec<Key> {
-        alloc::vec![Key::Account(self.name.clone()), Key::Founder]
+    fn reads(&self, seen: &Snapshot, _: &World<'_>) -> Vec<Key> {
+        let mut keys = alloc::vec![Key::Account(self.name.clone()), Key::Founder];
+        keys.extend(sessions_of(&self.name, seen));
+        keys
     }
 
     fn decide(&self, seen: &Snapshot, world: &mut World<'_>) -> Result<Decision<Self::Outcome>, Fault> {
@@ -95,7 +97,7 @@ impl Rule for Amend {
         if account == *known {
             return Ok(Decision::unchanged(Ok(Amended::Same)));
         }
-        after_amendments(&mut account, known.role(), seen, world, &mut changes);
+        after_amendments(&mut account, known, seen, world, &mut changes);
         changes.push(put(account));
         Ok(Decision {
             outcome: Ok(Amended::Changed),
@@ -173,11 +175,11 @@ fn told(name: &str, value: &ClaimValue) -> String {
     }
 }
 
-/// What follows from amendments, once for all of them: somebody administers, and the owner learns of a role. Sessions
-/// look role, groups and claims up in the account, so nothing of theirs is to be brought up to it, and none ends.
+/// What follows from amendments, once for all of them: somebody administers, the owner learns of a role, and sessions
+/// are brought up to it.
 fn after_amendments(
     account: &mut Account,
-    before: Role,
+    before: &Account,
     seen: &Snapshot,
     world: &mut World<'_>,
     changes: &mut Vec<Change>,
@@ -185,14 +187,40 @@ fn after_amendments(
     if account.is_admin() && seen.record(&Key::Founder).is_none() {
         changes.push(found(&account.name));
     }
-    if account.role() != before {
+    if account.role() != before.role() {
         notify(account, NoticeKind::RoleChanged, world, changes);
+    }
+    if (&account.groups, &account.claims) != (&before.groups, &before.claims) {
+        refresh_sessions(account, seen, changes);
+    }
+}
+
+/// The keys of an account's sessions, once the account was read.
+fn sessions_of(name: &Name, seen: &Snapshot) -> Vec<Key> {
+    let key = Key::Account(name.clone());
+    let account = seen.holds(&key).then(|| seen.account(name)).flatten();
+    let sessions = account.iter().flat_map(|account| account.sessions.iter());
+    sessions.map(|open| Key::Session(open.id)).collect()
+}
+
+/// Brings the copies that open sessions have of an account up to it, so that who lost a right has lost it everywhere.
+fn refresh_sessions(account: &Account, seen: &Snapshot, changes: &mut Vec<Change>) {
+    for open in &account.sessions {
+        let Some(mut session) = seen.session(open.id).cloned() else {
+            continue;
+        };
+        session.groups.clone_from(&account.groups);
+        session.claims.clone_from(&account.claims);
+        changes.push(Change::Put(
+            Key::Session(open.id),
+            Record::Session(session.into()),
+        ));
     }
 }
 
 /// What an account of a list is to be. What the list does not say stays as it is, or as a new account has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct Listed {
     /// Its role.
     pub role: Option<Role>,
     /// All its groups but the one of its role.
@@ -211,7 +239,7 @@ pub struct Take {
     /// Whose account it is, and its authenticators.
     pub import: Import,
     /// What it is to be.
-    pub standing: Standing,
+    pub listed: Listed,
     /// Whether an account that exists is made like the list says; otherwise it is left alone.
     pub update: bool,
 }
@@ -245,7 +273,7 @@ pub enum NotTakenOver {
     /// There is no such account, and none is to be added.
     NoAccount,
     /// What it is to be can't be.
-    Standing(NotAmended),
+    Listed(NotAmended),
     /// An authenticator stands in the way.
     Import(NotImported),
     /// An authenticator was removed from the account; it stays so, unless it is asked for again.
@@ -258,6 +286,7 @@ impl Rule for Take {
     fn reads(&self, seen: &Snapshot, world: &World<'_>) -> Vec<Key> {
         let mut keys = self.import.reads(seen, world);
         keys.push(Key::Founder);
+        keys.extend(sessions_of(&self.import.name, seen));
         keys
     }
 
@@ -276,7 +305,7 @@ impl Rule for Take {
         }
         let mut changes = match self.stand(known, seen, world) {
             Ok(changes) => changes,
-            Err(why) => return refuse(NotTakenOver::Standing(why)),
+            Err(why) => return refuse(NotTakenOver::Listed(why)),
         };
         let mut imported = None;
         if !self.import.seeds.is_empty() {
@@ -326,11 +355,10 @@ impl Take {
             changes.push(Change::Audit(event(Act::AccountAdd)));
             Account::new(name.clone(), world.now)
         });
-        let role_before = known.map(Account::role);
-        for amendment in self.standing.amendments(&account) {
+        for amendment in self.listed.amendments(&account) {
             amend(&mut account, &amendment, origin, &mut changes)?;
         }
-        if let (None, Some(hash)) = (&account.password, &self.standing.hash) {
+        if let (None, Some(hash)) = (&account.password, &self.listed.hash) {
             account.password = Some(Password {
                 hash: hash.clone(),
                 changed_at: world.now,
@@ -339,7 +367,7 @@ impl Take {
                 changes.push(Change::Audit(event(Act::PasswordChange)));
             }
         }
-        match self.standing.disabled {
+        match self.listed.disabled {
             Some(true) if !account.disabled => {
                 disable(&mut account, origin, &mut changes);
                 changes.push(Change::Audit(event(Act::AccountDisable)));
@@ -353,14 +381,15 @@ impl Take {
         if known == Some(&account) {
             return Ok(Vec::new());
         }
-        let before = role_before.unwrap_or(account.role());
-        after_amendments(&mut account, before, seen, world, &mut changes);
+        // Of an account that is added nobody has to be told what it was.
+        let before = known.cloned().unwrap_or_else(|| account.clone());
+        after_amendments(&mut account, &before, seen, world, &mut changes);
         changes.push(put(account));
         Ok(changes)
     }
 }
 
-impl Standing {
+impl Listed {
     /// What makes an account like this.
     fn amendments(&self, account: &Account) -> Vec<Amendment> {
         let mut amendments = Vec::new();

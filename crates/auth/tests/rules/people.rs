@@ -6,7 +6,7 @@ use countersign_auth::claim::{
 use countersign_auth::command::import::{Import, NotImported, Seed};
 use countersign_auth::command::operator::{Action, Add, Manage, Managed};
 use countersign_auth::command::people::{
-    Amend, Amended, Amendment, NotAmended, NotTakenOver, Standing, Take, TakenOver, Took,
+    Amend, Amended, Amendment, Listed, NotAmended, NotTakenOver, Take, TakenOver, Took,
 };
 use countersign_auth::event::{Act, Reason};
 use countersign_auth::name::Name;
@@ -37,7 +37,7 @@ fn claim(name: &str, value: ClaimValue) -> Amendment {
 }
 
 /// A list's account, added unless the test says otherwise.
-fn take(of: &str, standing: Standing) -> Take {
+fn take(of: &str, listed: Listed) -> Take {
     Take {
         import: Import {
             name: name(of),
@@ -47,7 +47,7 @@ fn take(of: &str, standing: Standing) -> Take {
             dry_run: false,
             origin: origin("operator"),
         },
-        standing,
+        listed,
         update: false,
     }
 }
@@ -163,6 +163,36 @@ fn account_has_the_least_role_until_one_is_given_and_one_at_a_time() {
 }
 
 #[test]
+fn open_sessions_have_the_groups_and_claims_of_the_moment() {
+    let mut installation = Installation::new();
+    let alice = installation.person("alice");
+    let sessions = [(); 2].map(|()| installation.sign_in(&alice, &origin(HOME)).session.digest());
+    let copies = |installation: &Installation| {
+        sessions.map(|session| match installation.records.get(&Key::Session(session)) {
+            Some(Record::Session(session)) => (Role::of(&session.groups), session.claims.len()),
+            other => panic!("the session is gone: {other:?}"),
+        })
+    };
+    let both = vec![
+        Amendment::Role(Role::Administrator),
+        claim("publisher", ClaimValue::Bool(true)),
+    ];
+    granted(amend(&mut installation, &alice.name, both));
+    assert_eq!(copies(&installation), [(Role::Administrator, 1); 2]);
+    let listed = Listed {
+        role: Some(Role::User),
+        claims: Some([].into()),
+        ..Listed::default()
+    };
+    let update = Take {
+        update: true,
+        ..take("alice", listed)
+    };
+    assert_eq!(took(installation.submit(&update)), Took::Updated);
+    assert_eq!(copies(&installation), [(Role::User, 0); 2]);
+}
+
+#[test]
 fn first_administrator_by_role_voids_the_link_that_makes_one() {
     let mut installation = Installation::new();
     let bob = installation.newcomer("bob");
@@ -179,9 +209,9 @@ fn first_administrator_by_role_voids_the_link_that_makes_one() {
     ));
     let founder = Record::Founder(Founder { name: bob });
     assert_eq!(installation.records.get(&Key::Founder), Some(&founder));
-    let carol = Standing {
+    let carol = Listed {
         role: Some(Role::Administrator),
-        ..Standing::default()
+        ..Listed::default()
     };
     assert_eq!(took(installation.submit(&take("carol", carol))), Took::Added);
     assert_eq!(installation.records.get(&Key::Founder), Some(&founder));
@@ -201,11 +231,11 @@ fn role_is_not_come_by_through_the_name_of_a_group() {
             amend(&mut installation, &bob, vec![Amendment::Leave(role.into())]),
             refused
         );
-        let listed = Standing {
+        let listed = Listed {
             groups: Some(vec![role.into()]),
-            ..Standing::default()
+            ..Listed::default()
         };
-        let refused = Err(NotTakenOver::Standing(NotAmended::RoleGroup(role.into())));
+        let refused = Err(NotTakenOver::Listed(NotAmended::RoleGroup(role.into())));
         assert_eq!(installation.submit(&take("carol", listed)), refused);
     }
     assert_eq!(installation.account(&bob).role(), Role::User);
@@ -334,7 +364,7 @@ fn claims_and_groups_are_bounded() {
 #[test]
 fn listed_account_is_added_then_left_alone_then_updated() {
     let mut installation = Installation::new();
-    let listed = Standing {
+    let listed = Listed {
         role: Some(Role::Auditor),
         groups: Some(vec!["staff".into()]),
         claims: Some([("publisher".into(), ClaimValue::Bool(true))].into()),
@@ -357,11 +387,16 @@ fn listed_account_is_added_then_left_alone_then_updated() {
         [],
         "an account has no owner before it is added"
     );
-    let other = Standing {
+    let again = Take {
+        update: true,
+        ..take("bob", listed)
+    };
+    assert_eq!(took(installation.submit(&again)), Took::Same);
+    let other = Listed {
         groups: Some(vec!["editors".into()]),
         claims: Some([].into()),
         hash: Some(hash("another")),
-        ..Standing::default()
+        ..Listed::default()
     };
     let before = installation.records.clone();
     assert_eq!(
@@ -369,9 +404,9 @@ fn listed_account_is_added_then_left_alone_then_updated() {
         Took::LeftAlone
     );
     assert_eq!(installation.records, before);
-    let update = |standing: &Standing| Take {
+    let update = |listed: &Listed| Take {
         update: true,
-        ..take("bob", standing.clone())
+        ..take("bob", listed.clone())
     };
     assert_eq!(took(installation.submit(&update(&other))), Took::Updated);
     let account = installation.account(&bob);
@@ -396,9 +431,9 @@ fn listed_account_that_is_disabled_loses_what_is_open() {
         update: true,
         ..take(
             "bob",
-            Standing {
+            Listed {
                 disabled: Some(disabled),
-                ..Standing::default()
+                ..Listed::default()
             },
         )
     };
@@ -413,12 +448,12 @@ fn listed_account_that_is_disabled_loses_what_is_open() {
 #[test]
 fn listed_account_takes_all_or_nothing() {
     let mut installation = Installation::new();
-    let staff = Standing {
+    let staff = Listed {
         groups: Some(vec!["staff".into()]),
-        ..Standing::default()
+        ..Listed::default()
     };
-    let with = |secret: &str, standing: Standing| {
-        let mut take = take("bob", standing);
+    let with = |secret: &str, listed: Listed| {
+        let mut take = take("bob", listed);
         take.import.seeds.push(seed(secret));
         take.update = true;
         take
@@ -432,11 +467,11 @@ fn listed_account_takes_all_or_nothing() {
         Err(NotTakenOver::Import(weak))
     );
     assert!(installation.records.is_empty() && installation.audit.is_empty());
-    let bad = Standing {
+    let bad = Listed {
         groups: Some(vec!["a b".into()]),
-        ..Standing::default()
+        ..Listed::default()
     };
-    let group = NotTakenOver::Standing(NotAmended::Group("a b".into()));
+    let group = NotTakenOver::Listed(NotAmended::Group("a b".into()));
     assert_eq!(installation.submit(&with(SECRET, bad)), Err(group));
     assert!(installation.records.is_empty());
     let mut dry = with(SECRET, staff.clone());
@@ -467,7 +502,7 @@ fn listed_account_takes_all_or_nothing() {
         installation.submit(&with(SECRET, staff)),
         Err(NotTakenOver::Removed)
     );
-    let mut unknown = take("nobody", Standing::default());
+    let mut unknown = take("nobody", Listed::default());
     unknown.import.add = false;
     assert_eq!(installation.submit(&unknown), Err(NotTakenOver::NoAccount));
 }

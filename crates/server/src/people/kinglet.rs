@@ -77,18 +77,13 @@ pub fn read(text: &str, format: Option<Format>, reading: &Reading<'_>) -> Result
     let found = table.rows.into_iter().map(|row| {
         let Row { place, cells } = row;
         let mut notes = Vec::new();
-        let person = cells.and_then(|cells| person(cells, &place, reading, &mut notes));
+        let person = cells.and_then(|cells| person(cells, reading, &mut notes));
         Found { place, person, notes }
     });
     Ok(apart(found.collect()))
 }
 
-fn person(
-    mut cells: Cells,
-    place: &str,
-    reading: &Reading<'_>,
-    notes: &mut Vec<String>,
-) -> Result<Person, String> {
+fn person(mut cells: Cells, reading: &Reading<'_>, notes: &mut Vec<String>) -> Result<Person, String> {
     let mut take = |column: &str| {
         let cell = cells.remove(column);
         move |shown: &'static str| Field { column: shown, cell }
@@ -116,7 +111,7 @@ fn person(
             notes.push("second factor never verified: left behind".to_owned());
             None
         }
-        Some(sealed) => Some(seed(&sealed, place, reading, notes)?),
+        Some(sealed) => Some(seed(&sealed, reading, notes)?),
     };
     Ok(Person {
         name: name.map(|name| name.to_string()).unwrap_or_default(),
@@ -126,7 +121,7 @@ fn person(
     })
 }
 
-fn seed(sealed: &str, place: &str, reading: &Reading<'_>, notes: &mut Vec<String>) -> Result<Seed, String> {
+fn seed(sealed: &str, reading: &Reading<'_>, notes: &mut Vec<String>) -> Result<Seed, String> {
     let refused = |why: &str| format!("{SECRET}: {why}");
     let key = reading
         .key
@@ -153,7 +148,7 @@ fn seed(sealed: &str, place: &str, reading: &Reading<'_>, notes: &mut Vec<String
     let uri = OtpauthUri::totp("", "seed", &secret, &Totp::default());
     Ok(Seed {
         uri: Zeroizing::new(uri.to_string()),
-        place: place.to_owned(),
+        place: SECRET.to_owned(),
         label: "Kinglet".to_owned(),
         drift: 0,
         last_accepted: None,

@@ -32,7 +32,10 @@ pub enum Format {
 }
 
 /// A value in a table. Of CSV, every cell is a text.
-#[derive(Debug, PartialEq)]
+///
+/// # Security
+/// Debug prints no value: a cell may hold a secret.
+#[derive(PartialEq)]
 pub enum Cell {
     /// Nothing.
     Null,
@@ -48,6 +51,20 @@ pub enum Cell {
     List(Vec<Cell>),
     /// Values by their names.
     Map(BTreeMap<String, Cell>),
+}
+
+impl fmt::Debug for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Cell::Null => "Null",
+            Cell::Bool(_) => "Bool(…)",
+            Cell::Integer(_) => "Integer(…)",
+            Cell::OtherNumber => "OtherNumber",
+            Cell::Text(_) => "Text(…)",
+            Cell::List(_) => "List(…)",
+            Cell::Map(_) => "Map(…)",
+        })
+    }
 }
 
 /// The cells of a row by the names of their columns.
@@ -252,7 +269,7 @@ impl<'a> Records<'a> {
 /// Whether a spreadsheet could take a text for a formula, behind as many apostrophes as were put there.
 fn is_formula(text: &str) -> bool {
     let behind = text.trim_start_matches('\'');
-    behind.starts_with(['=', '+', '-', '@', '\t', '\r', '\n'])
+    behind.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\0'])
 }
 
 /// A cell as it was before [`armed`].
@@ -404,6 +421,7 @@ mod tests {
             "\tx",
             "\rx",
             "\n=x",
+            "\0x",
             "'",
             "'=1",
             "''=1",
@@ -418,7 +436,10 @@ mod tests {
             assert_eq!(texts(&row), [["first", text, "last"]], "{row:?}");
             let cell = &row["first,".len()..];
             let shown = cell.trim_start_matches('"');
-            assert!(!shown.starts_with(['=', '+', '-', '@', '\t', '\r']), "{row:?}");
+            assert!(
+                !shown.starts_with(['=', '+', '-', '@', '\t', '\r', '\0']),
+                "{row:?}"
+            );
         }
     }
 
@@ -523,5 +544,10 @@ mod tests {
             read("{}", Some(Format::Json)),
             Err(Unreadable::Json { .. })
         ));
+        let secret = read("a\nsecret text\n", None).expect("a table");
+        assert!(
+            !format!("{secret:?}").contains("secret text"),
+            "Debug prints no value"
+        );
     }
 }

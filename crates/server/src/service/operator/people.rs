@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use countersign_auth::claim::Claims;
 use countersign_auth::command::import::Import;
-use countersign_auth::command::people::{NotTakenOver, Standing, Take, TakenOver, Took};
+use countersign_auth::command::people::{Listed, NotTakenOver, Take, TakenOver, Took};
 use countersign_auth::event::{Act, Ending, Event, Origin};
 use countersign_auth::record::{Account, Record};
 use countersign_auth::role::Role;
@@ -169,7 +169,7 @@ impl Operator {
                 dry_run,
                 origin: origin.clone(),
             },
-            standing: Standing {
+            listed: Listed {
                 role: person.role,
                 groups: person.groups,
                 claims: person.claims,
@@ -265,7 +265,7 @@ async fn carry_out(service: Arc<Service>, rule: Take, seeds: &[Seed]) -> Result<
     };
     let why = match outcome {
         Ok(done) => return Ok(PersonTaken::done(name, done)),
-        Err(NotTakenOver::Standing(why)) => not_amended(&why),
+        Err(NotTakenOver::Listed(why)) => not_amended(&why),
         Err(NotTakenOver::Import(why)) => told(why, &name, seeds),
         Err(NotTakenOver::Removed) => {
             "otpauth: it was removed from this account; leave it out, or use `countersign import --again`"
