@@ -14,6 +14,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod claim;
 pub mod command;
 pub mod contact;
 pub mod credential;
@@ -22,6 +23,7 @@ pub mod id;
 pub mod name;
 pub mod policy;
 pub mod record;
+pub mod role;
 pub mod rule;
 pub mod seal;
 pub mod session;

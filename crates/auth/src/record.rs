@@ -13,11 +13,13 @@ use countersign_core::elevation::Standing;
 use countersign_core::time::UnixSeconds;
 use serde::{Deserialize, Serialize};
 
+use crate::claim::Claims;
 use crate::contact::{Email, EmailPending, MailAddress, PhoneNumber};
 use crate::credential::Factor;
 use crate::credential::removed::Removed;
 use crate::id::Digest;
 use crate::name::Name;
+use crate::role::Role;
 use crate::seal::Sealed;
 
 /// The key of a record.
@@ -106,9 +108,12 @@ pub struct Account {
     /// A disabled account refuses every sign-in like an unknown one.
     #[serde(default)]
     pub disabled: bool,
-    /// Groups, for the applications behind; `admin` may administer Countersign.
+    /// Groups, for the applications behind; some stand for a [`Role`].
     #[serde(default)]
     pub groups: Vec<String>,
+    /// Claims of its own, for the applications behind.
+    #[serde(default, skip_serializing_if = "Claims::is_empty")]
+    pub claims: Claims,
     /// The password, once set.
     pub password: Option<Password>,
     /// Second factors, pending and active.
@@ -163,6 +168,7 @@ impl Account {
             created_at,
             disabled: false,
             groups: Vec::new(),
+            claims: Claims::new(),
             password: None,
             factors: Vec::new(),
             removed: Vec::new(),
@@ -188,14 +194,16 @@ impl Account {
             .any(|factor| factor.is_active() && !factor.is_backup())
     }
 
+    /// What the account's owner is to this installation.
+    pub fn role(&self) -> Role {
+        Role::of(&self.groups)
+    }
+
     /// Whether the account may administer Countersign.
     pub fn is_admin(&self) -> bool {
-        self.groups.iter().any(|group| group == ADMIN_GROUP)
+        self.role() == Role::Administrator
     }
 }
-
-/// The group whose members administer Countersign.
-pub const ADMIN_GROUP: &str = "admin";
 
 /// Something that is open in an account's name: its digest and when it ends by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -267,6 +275,9 @@ pub struct Session {
     /// The account's groups: a copy, so that whoever checks a session reads one record.
     #[serde(default)]
     pub groups: Vec<String>,
+    /// The account's own claims: a copy, like the groups.
+    #[serde(default, skip_serializing_if = "Claims::is_empty")]
+    pub claims: Claims,
     /// A name its owner gave it.
     #[serde(default)]
     pub label: String,
@@ -473,6 +484,10 @@ pub enum NoticeKind {
     PasswordChanged,
     /// An operator reset the account.
     AccountReset,
+    /// The account was given another role.
+    RoleChanged,
+    /// An operator removed all second factors.
+    FactorsRemovedByOperator,
     /// A credential reached its limit of failures.
     CredentialClosed,
     /// A password was right but the code wrong five times: someone else may know the password.
@@ -504,6 +519,11 @@ impl NoticeKind {
             NoticeKind::BackupCodesReplaced => "Your backup codes were replaced by new ones.",
             NoticeKind::PasswordChanged => "Your password was changed.",
             NoticeKind::AccountReset => "An operator reset your account.",
+            NoticeKind::RoleChanged => "What you may administer here was changed.",
+            NoticeKind::FactorsRemovedByOperator => {
+                "An operator removed your second factors; set one up when you sign in. If you did not ask for it, \
+                 tell them."
+            }
             NoticeKind::CredentialClosed => {
                 "Too many wrong attempts were made; strangers are kept out until you sign in."
             }

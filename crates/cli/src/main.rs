@@ -37,7 +37,7 @@ enum Command {
     SetupLink(command::first::SetupLink),
     /// Let an administrator who lost a factor begin anew
     Admin(command::first::Admin),
-    /// Add, list, disable, enable, reset and unlock accounts
+    /// Add, list, change, import and export accounts
     User(command::user::User),
     /// Take over authenticators from other systems' files
     Import(command::import::Import),

@@ -11,6 +11,7 @@
 pub mod deliver;
 pub mod door;
 pub mod edge;
+pub mod people;
 pub mod seeds;
 pub mod service;
 pub mod settings;

@@ -28,13 +28,14 @@ const SOURCES: [(&str, &[&str]); 3] = [
         &[
             "crates/core/src",
             "crates/server/src/door",
+            "crates/server/src/people",
             "crates/server/src/seeds",
         ],
     ),
 ];
 
 /// Targets of what an operator imports; all others read what strangers send.
-const IMPORTS: [&str; 4] = ["base64", "google_authenticator", "migration", "pskc"];
+const IMPORTS: [&str; 5] = ["base64", "google_authenticator", "migration", "people", "pskc"];
 
 /// Fuzzes the parsers of what strangers send.
 pub(super) fn strangers(workshop: &Workshop, options: &Options) -> Result<Numbers, Fault> {

@@ -20,6 +20,7 @@ pub mod host;
 pub mod import;
 pub mod operator;
 pub mod password;
+pub mod people;
 pub mod recovery;
 pub mod resynchronise;
 pub mod session;
@@ -265,6 +266,7 @@ pub(crate) fn open_session(
         }],
         tickets: Vec::new(),
         groups: account.groups.clone(),
+        claims: account.claims.clone(),
         methods: methods.iter().map(|method| String::from(*method)).collect(),
         label: String::new(),
         network: origin.network.clone(),

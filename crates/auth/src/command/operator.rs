@@ -1,4 +1,4 @@
-//! What an operator may do to accounts: add, disable, enable, reset, lift the throttle.
+//! What an operator may do to accounts: add, disable, enable, reset, remove factors, end sessions, lift the throttle.
 //!
 //! Knows: that the operator vouches but never chooses a person's password in a reset. Must never know: how
 //! the operator was recognised; only the machine's own owner reaches these rules.
@@ -9,12 +9,14 @@ use alloc::vec::Vec;
 use zeroize::Zeroizing;
 
 use super::{end_attempts, end_sessions, end_tickets, enrol, found, notify, put, settle, ticket};
+use crate::claim::is_word;
 use crate::credential::{Factor, FactorState, removed};
 use crate::event::{Act, Ending, Event, Origin, Reason};
 use crate::id::Token;
 use crate::name::Name;
 use crate::policy::{FACTORS_MAX, GROUPS_MAX};
 use crate::record::{Account, Key, NoticeKind, Password, PasswordHash};
+use crate::role::Role;
 use crate::rule::{Change, Decision, Fault, Rule, World};
 use crate::snapshot::Snapshot;
 use crate::throttle::{self, Gate, Source};
@@ -49,6 +51,8 @@ pub enum NotAdded {
     NameTaken,
     /// More groups than an account can be in.
     TooManyGroups,
+    /// A name that no group can have.
+    Group,
 }
 
 impl Rule for Add {
@@ -65,6 +69,9 @@ impl Rule for Add {
         if self.groups.len() > GROUPS_MAX {
             return Ok(Decision::unchanged(Err(NotAdded::TooManyGroups)));
         }
+        if !self.groups.iter().all(|group| is_word(group)) {
+            return Ok(Decision::unchanged(Err(NotAdded::Group)));
+        }
         let mut account = Account::new(self.name.clone(), world.now);
         account.groups = self.groups.clone();
         account.password = self.hash.clone().map(|hash| Password {
@@ -73,6 +80,9 @@ impl Rule for Add {
         });
         let event = |act| Event::about(act, Ending::Success, &self.name, &self.origin);
         let mut changes = alloc::vec![Change::Audit(event(Act::AccountAdd))];
+        if account.role() != Role::User {
+            changes.push(Change::Audit(event(Act::RoleSet).on(account.role().name())));
+        }
         if account.is_admin() && seen.record(&Key::Founder).is_none() {
             changes.push(found(&self.name));
         }
@@ -161,6 +171,11 @@ pub enum Action {
     /// Remove its second factors, end its sessions, lift its throttle and issue a ticket to set a new
     /// password.
     Reset,
+    /// Remove its second factors and backup codes and end its sessions; the password stays, and its next sign-in must
+    /// enrol.
+    RemoveFactors,
+    /// End its sessions and forget its browsers.
+    EndSessions,
     /// Forget the failures counted against it.
     Lift,
 }
@@ -183,6 +198,8 @@ pub enum Managed {
     NoAccount,
     /// The account is disabled, and a link would open nothing.
     Disabled,
+    /// The account has no second factor that could be removed.
+    NoFactor,
     /// Done.
     Done,
     /// Done, and this ticket lets its owner set a password.
@@ -209,10 +226,7 @@ impl Rule for Manage {
         let mut outcome = Managed::Done;
         let act = match self.action {
             Action::Disable => {
-                account.disabled = true;
-                end_sessions(&mut account, None, Reason::ByOperator, &self.origin, &mut changes);
-                end_attempts(&mut account, &mut changes);
-                end_tickets(&mut account, &mut changes);
+                disable(&mut account, &self.origin, &mut changes);
                 Act::AccountDisable
             }
             Action::Enable => {
@@ -229,6 +243,26 @@ impl Rule for Manage {
                 let token = ticket::invite(&mut account, world, &mut changes);
                 outcome = Managed::Ticket(token, world.policy.ticket_s);
                 Act::AccountReset
+            }
+            Action::RemoveFactors => {
+                if account.factors.is_empty() {
+                    return Ok(Decision::unchanged(Managed::NoFactor));
+                }
+                removed::part_with(&mut account, |_| true, world);
+                end_sessions(&mut account, None, Reason::ByOperator, &self.origin, &mut changes);
+                end_attempts(&mut account, &mut changes);
+                notify(
+                    &mut account,
+                    NoticeKind::FactorsRemovedByOperator,
+                    world,
+                    &mut changes,
+                );
+                Act::FactorsRemove
+            }
+            Action::EndSessions => {
+                end_sessions(&mut account, None, Reason::ByOperator, &self.origin, &mut changes);
+                end_attempts(&mut account, &mut changes);
+                Act::SessionsEnd
             }
             Action::Lift => {
                 changes.extend(self.lift(&mut account, seen, world));
@@ -258,6 +292,14 @@ impl Manage {
         settle(account, &mut gate);
         gate.changes().collect()
     }
+}
+
+/// Refuses every sign-in of an account from now on, and ends all that is open in its name.
+pub(super) fn disable(account: &mut Account, origin: &Origin, changes: &mut Vec<Change>) {
+    account.disabled = true;
+    end_sessions(account, None, Reason::ByOperator, origin, changes);
+    end_attempts(account, changes);
+    end_tickets(account, changes);
 }
 
 /// The texts of an enrolment's backup codes, as the operator hands them over.

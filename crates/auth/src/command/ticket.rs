@@ -3,16 +3,14 @@
 //! Knows: that the first administrator needs one, and that an operator begins a reset but never chooses the
 //! password. Must never know: how the link is printed or sent.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{Onward, after_password, end_attempts, end_sessions, end_tickets, found, notify, put};
 use crate::event::{Act, Ending, Event, Origin, Reason};
 use crate::id::{Digest, Token};
 use crate::name::Name;
-use crate::record::{
-    ADMIN_GROUP, Account, Key, NoticeKind, Open, Password, PasswordHash, Record, Ticket, TicketPurpose,
-};
+use crate::record::{Account, Key, NoticeKind, Open, Password, PasswordHash, Record, Ticket, TicketPurpose};
+use crate::role::Role;
 use crate::rule::{Change, Decision, Fault, Rule, World};
 use crate::session::is_open;
 use crate::snapshot::Snapshot;
@@ -164,7 +162,7 @@ impl Rule for Redeem {
             (TicketPurpose::FirstAdministrator, Some(_)) => return refuse(NotRedeemed::NameTaken),
             (TicketPurpose::FirstAdministrator, None) => {
                 let mut account = Account::new(self.name.clone(), world.now);
-                account.groups.push(String::from(ADMIN_GROUP));
+                Role::Administrator.take_hold(&mut account.groups);
                 changes.push(found(&self.name));
                 let event = Event::about(Act::AccountAdd, Ending::Success, &self.name, &self.origin);
                 changes.push(Change::Audit(event));

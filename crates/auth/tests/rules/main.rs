@@ -10,6 +10,7 @@ mod hosts;
 mod imports;
 mod mail;
 mod numbers;
+mod people;
 mod recovery;
 mod sign_in;
 mod standing;

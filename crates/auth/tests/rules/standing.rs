@@ -38,6 +38,7 @@ fn session_ends_at_its_age_and_at_its_idleness_and_not_a_second_before() {
         keys: Vec::new(),
         tickets: Vec::new(),
         groups: Vec::new(),
+        claims: Default::default(),
         label: String::new(),
         network: String::new(),
         agent: String::new(),

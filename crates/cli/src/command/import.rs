@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use countersign_auth::policy::FACTORS_MAX;
 use countersign_core::time::UnixSeconds;
 use countersign_server::edge::clock::SystemClock;
@@ -16,16 +16,20 @@ use countersign_server::service::operator::{Ask, Imported, Reply, Seed as Sent, 
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use super::people::Kinglet;
 use super::user::unexpected;
 use crate::installation::{Common, Desk, read_secret};
 use crate::out::{Failed, data, say};
 
 /// Take over authenticators from otpauth or otpauth-migration URIs, a PSKC container or a ~/.google_authenticator.
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Import {
+    #[command(subcommand)]
+    system: Option<System>,
     /// The file, `-` for standard input; its format is recognised
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    #[arg(value_name = "FILE", required = true)]
+    file: Option<PathBuf>,
     /// The account that owns everything in the file, whatever the file says
     #[arg(long, value_name = "NAME")]
     account: Option<String>,
@@ -51,6 +55,12 @@ pub(crate) struct Import {
     common: Common,
 }
 
+/// Another system, of which people come as well.
+#[derive(Subcommand)]
+enum System {
+    Kinglet(Kinglet),
+}
+
 /// What came of one account.
 struct Outcome {
     account: String,
@@ -59,9 +69,17 @@ struct Outcome {
 }
 
 impl Import {
-    pub(crate) fn run(self) -> Result<(), Failed> {
+    pub(crate) fn run(mut self) -> Result<(), Failed> {
+        match (self.system.take(), self.file.take()) {
+            (Some(System::Kinglet(kinglet)), _) => kinglet.run(),
+            (None, Some(file)) => self.take_file(&file),
+            (None, None) => Err(Failed::Usage("name a file, or `-` for standard input".into())),
+        }
+    }
+
+    fn take_file(&self, file: &PathBuf) -> Result<(), Failed> {
         let inputs = [
-            Some(&self.file),
+            Some(file),
             self.owners.as_ref(),
             self.key_file.as_ref(),
             self.passphrase_file.as_ref(),
@@ -77,7 +95,7 @@ impl Import {
                 "standard input can be only one of the files".into(),
             ));
         }
-        let contents = self.contents()?;
+        let contents = self.contents(file)?;
         let owners = match (&self.account, &self.owners) {
             (Some(name), _) => Owners::One(name.clone()),
             (None, Some(path)) => seeds::owners(&read_secret(path)?).map_err(|why| in_file(path, why))?,
@@ -129,7 +147,7 @@ impl Import {
         }
     }
 
-    fn contents(&self) -> Result<Contents, Failed> {
+    fn contents(&self, file: &Path) -> Result<Contents, Failed> {
         let key = match (&self.key_file, &self.passphrase_file) {
             (Some(path), _) => Key::parse(&read_secret(path)?)
                 .ok_or_else(|| in_file(path, "the key has 16 or 32 bytes, in hexadecimal or Base64"))?,
@@ -137,8 +155,8 @@ impl Import {
             (None, None) => Key::None,
         };
         let now: UnixSeconds = SystemClock.wall();
-        let text = read_bounded(&self.file)?;
-        seeds::read(&text, &key, now).map_err(|why| in_file(&self.file, why))
+        let text = read_bounded(file, FILE_BYTES_MAX)?;
+        seeds::read(&text, &key, now).map_err(|why| in_file(file, why))
     }
 
     /// Has one account take over all that is its own. A refusal is of that account alone; nothing is asked any more
@@ -279,22 +297,22 @@ impl Import {
 const END_BYTES: usize = 64;
 
 /// What is wrong with one of the files.
-fn in_file(path: &Path, why: impl Display) -> Failed {
+pub(crate) fn in_file(path: &Path, why: impl Display) -> Failed {
     Failed::Usage(format!("{}: {why}", path.display()))
 }
 
-/// Reads a file, and no more of it than a file of seeds can have. The room is reserved before: what a growing text
-/// leaves behind is not wiped.
-fn read_bounded(path: &Path) -> Result<Zeroizing<String>, Failed> {
-    let bound = FILE_BYTES_MAX as u64 + 1;
+/// Reads a file of at most so many bytes, and of a longer one no more than shows that it is. The room is reserved
+/// before: what a growing text leaves behind is not wiped.
+pub(crate) fn read_bounded(path: &Path, bytes_max: usize) -> Result<Zeroizing<String>, Failed> {
+    let bound = bytes_max as u64 + 1;
     let read = if path == Path::new("-") {
-        read_into(FILE_BYTES_MAX + 1, std::io::stdin().take(bound))
+        read_into(bytes_max + 1, std::io::stdin().take(bound))
     } else {
         File::open(path).and_then(|file| {
             // What is no regular file does not say how long it is.
             let about = file.metadata()?;
             let len = if about.is_file() { about.len() } else { bound };
-            let room = usize::try_from(len.min(bound)).unwrap_or(FILE_BYTES_MAX + 1);
+            let room = usize::try_from(len.min(bound)).unwrap_or(bytes_max + 1);
             read_into(room, file.take(bound))
         })
     };

@@ -3,9 +3,14 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use countersign_auth::claim::ClaimValue;
+use countersign_auth::command::people::Amendment;
+use countersign_auth::role::Role;
+use countersign_server::people;
 use countersign_server::service::operator::{Ask, FirstPassword, Reply, Ticket, UserAdded};
 use serde_json::json;
 
+use super::people::{Export, Import};
 use crate::installation::{Common, read_secret};
 use crate::out::{Failed, data, say};
 
@@ -43,6 +48,46 @@ enum Action {
         #[command(flatten)]
         common: Common,
     },
+    /// Show an account: role, groups, claims, factors
+    Show(Named),
+    /// Give an account its role: what it may do for others and to this installation
+    Role {
+        /// The account's name
+        name: String,
+        /// user, auditor, operator or administrator
+        #[arg(value_parser = parse_role)]
+        role: Role,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Put an account into groups, or take it out of them
+    Group {
+        /// The account's name
+        name: String,
+        /// A group to join; may be given several times
+        #[arg(long, value_name = "GROUP", required_unless_present = "leave")]
+        join: Vec<String>,
+        /// A group to leave; may be given several times
+        #[arg(long, value_name = "GROUP")]
+        leave: Vec<String>,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Set claims of an account, for the applications behind
+    Claim {
+        /// The account's name
+        name: String,
+        /// A claim as NAME=VALUE; the value is JSON: true, false, a whole number, or a text in quotation marks
+        #[arg(value_name = "CLAIM", value_parser = parse_claim, required_unless_present = "remove")]
+        claims: Vec<(String, ClaimValue)>,
+        /// The name of a claim to remove; may be given several times
+        #[arg(long, value_name = "NAME")]
+        remove: Vec<String>,
+        #[command(flatten)]
+        common: Common,
+    },
+    Import(Import),
+    Export(Export),
     /// Refuse every sign-in of an account and end its sessions
     Disable(Named),
     /// Let a disabled account sign in again
@@ -51,6 +96,11 @@ enum Action {
     Invite(Named),
     /// Remove password and second factors, end sessions, and issue a link to begin anew
     Reset(Named),
+    /// Remove all second factors of an account and end its sessions; the password stays, and its next sign-in sets one
+    /// up
+    RemoveFactors(Named),
+    /// End all sessions of an account
+    EndSessions(Named),
     /// Forget the failures counted against an account
     Unlock(Named),
     /// Set where an account's owner is written to, which you vouch for; without an address it is taken away
@@ -106,6 +156,40 @@ impl User {
                 common.carry_out(ask, show)
             }
             Action::List { common } => list(&common),
+            Action::Show(named) => show_user(&named),
+            Action::Role { name, role, common } => amend(name, vec![Amendment::Role(role)], common),
+            Action::Group {
+                name,
+                join,
+                leave,
+                common,
+            } => {
+                let joined = join.into_iter().map(Amendment::Join);
+                amend(
+                    name,
+                    joined.chain(leave.into_iter().map(Amendment::Leave)).collect(),
+                    common,
+                )
+            }
+            Action::Claim {
+                name,
+                claims,
+                remove,
+                common,
+            } => {
+                let set = claims
+                    .into_iter()
+                    .map(|(claim, value)| Amendment::Claim(claim, value));
+                amend(
+                    name,
+                    set.chain(remove.into_iter().map(Amendment::Unclaim)).collect(),
+                    common,
+                )
+            }
+            Action::Import(import) => import.run(),
+            Action::Export(export) => export.run(),
+            Action::RemoveFactors(named) => named.manage(|name| Ask::UserRemoveFactors { name }),
+            Action::EndSessions(named) => named.manage(|name| Ask::UserEndSessions { name }),
             Action::Disable(named) => named.manage(|name| Ask::UserDisable { name }),
             Action::Enable(named) => named.manage(|name| Ask::UserEnable { name }),
             Action::Invite(named) => named.manage(|name| Ask::UserInvite { name }),
@@ -135,6 +219,57 @@ impl Named {
         }
         Ok(())
     }
+}
+
+fn amend(name: String, amendments: Vec<Amendment>, common: Common) -> Result<(), Failed> {
+    Named { name, common }.manage(|name| Ask::UserAmend { name, amendments })
+}
+
+fn parse_role(text: &str) -> Result<Role, &'static str> {
+    Role::parse(text).ok_or("give user, auditor, operator or administrator")
+}
+
+fn parse_claim(text: &str) -> Result<(String, ClaimValue), String> {
+    let (name, value) = text.split_once('=').ok_or("give NAME=VALUE")?;
+    Ok((name.to_owned(), people::parse_claim(value)?))
+}
+
+fn show_user(named: &Named) -> Result<(), Failed> {
+    let name = named.name.clone();
+    let shown = match named.common.data.ask(Ask::UserShow { name })? {
+        Reply::User(shown) => shown,
+        other => return Err(unexpected(&other)),
+    };
+    if named.common.json {
+        data(json!(shown));
+        return Ok(());
+    }
+    let user = &shown.user;
+    data(format_args!("name          {}", user.name));
+    data(format_args!("role          {}", user.role));
+    data(format_args!(
+        "state         {}",
+        if user.disabled { "disabled" } else { "enabled" }
+    ));
+    data(format_args!(
+        "password      {}",
+        if user.password { "set" } else { "none" }
+    ));
+    for group in &user.groups {
+        data(format_args!("group         {group}"));
+    }
+    for (name, value) in &user.claims {
+        data(format_args!("claim         {name}={}", json!(value)));
+    }
+    for factor in &shown.factors {
+        data(format_args!(
+            "factor        {}  {}  {}",
+            factor.id, factor.kind, factor.label
+        ));
+    }
+    data(format_args!("sessions      {}", user.sessions));
+    data(format_args!("failures      {}", shown.failures));
+    Ok(())
 }
 
 fn list(common: &Common) -> Result<(), Failed> {

@@ -19,6 +19,7 @@ mod nodes;
 mod nonsense;
 mod outside;
 mod pages;
+mod people;
 mod power;
 mod proxies;
 mod races;

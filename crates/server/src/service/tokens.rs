@@ -330,6 +330,7 @@ mod tests {
             keys: Vec::new(),
             tickets: Vec::new(),
             groups: vec!["staff".into()],
+            claims: Default::default(),
             recovers: false,
             label: String::new(),
             network: String::new(),

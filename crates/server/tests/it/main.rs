@@ -7,6 +7,7 @@ mod likeness;
 mod mail;
 mod pages;
 mod passwords;
+mod people;
 mod postgres;
 mod pulse;
 mod races;

@@ -2,15 +2,19 @@
 //!
 //! Knows: which rule carries out which request. Must never know: how the operator was recognised.
 
+use countersign_auth::claim::Claims;
 use countersign_auth::command::contact::{Contact, Set};
 use countersign_auth::command::operator::{Action, Add, Added, Manage, Managed, NotAdded, Vouch};
+use countersign_auth::command::people::{Amend, Amended, Amendment, NotAmended};
 use countersign_auth::command::{bounded, enrol, ticket};
 use countersign_auth::contact::ContactError;
 use countersign_auth::credential::password::acceptable;
+use countersign_auth::credential::{Credential, Factor};
 use countersign_auth::event::Origin;
 use countersign_auth::name::Name;
 use countersign_auth::policy::LABEL_CHARS_MAX;
-use countersign_auth::record::{ADMIN_GROUP, Account, Key, PasswordHash, Record, TicketPurpose};
+use countersign_auth::record::{Account, Key, PasswordHash, Record, TicketPurpose};
+use countersign_auth::role::Role;
 use countersign_auth::seal::KeyRing;
 use countersign_auth::snapshot::Snapshot;
 use countersign_auth::throttle::{Gate, Source, reads};
@@ -51,8 +55,14 @@ impl std::fmt::Debug for UserAdded {
 pub struct User {
     /// The mapped name.
     pub name: String,
-    /// Its groups.
+    /// Its role.
+    #[serde(default)]
+    pub role: Role,
+    /// Its groups, the one of its role among them.
     pub groups: Vec<String>,
+    /// Its own claims.
+    #[serde(default)]
+    pub claims: Claims,
     /// Whether it is disabled.
     pub disabled: bool,
     /// Whether it has a password.
@@ -63,6 +73,35 @@ pub struct User {
     pub sessions: usize,
     /// Time of the last complete sign-in, in seconds since 1970.
     pub last_sign_in: Option<u64>,
+}
+
+/// An account and what it signs in with.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct UserShown {
+    /// As in a list.
+    #[serde(flatten)]
+    pub user: User,
+    /// When it was added, in seconds since 1970.
+    pub created_at: u64,
+    /// Complete sign-ins so far.
+    pub sign_ins: u64,
+    /// Failures counted against it, ever.
+    pub failures: u64,
+    /// Its confirmed factors.
+    pub factors: Vec<FactorShown>,
+}
+
+/// A factor in a list.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FactorShown {
+    /// Its short identifier.
+    pub id: String,
+    /// The name its owner gave it.
+    pub label: String,
+    /// `totp`, `hotp` or `backup`.
+    pub kind: String,
+    /// When it was added, in seconds since 1970.
+    pub created_at: u64,
 }
 
 impl Operator {
@@ -78,7 +117,8 @@ impl Operator {
                 "an administrator exists already; `countersign user add NAME --group admin` adds another",
             ));
         }
-        let groups = vec![ADMIN_GROUP.to_owned()];
+        let mut groups = Vec::new();
+        Role::Administrator.take_hold(&mut groups);
         self.add_user(name, groups, password, totp, origin).await
     }
 
@@ -119,6 +159,9 @@ impl Operator {
         Ok(match self.service.submit(rule).await? {
             Err(NotAdded::NameTaken) => refused(format!("there is an account named {name} already")),
             Err(NotAdded::TooManyGroups) => refused("an account can be in at most 32 groups"),
+            Err(NotAdded::Group) => {
+                refused("a group's name has 1 to 64 characters out of A-Z a-z 0-9 _ . : -")
+            }
             Ok(Added {
                 enrolment,
                 invitation,
@@ -190,6 +233,49 @@ impl Operator {
         Ok(Reply::Users { users })
     }
 
+    pub(super) async fn show_user(&self, typed: &str) -> Result<Reply, Failure> {
+        let name = match names::parse(typed) {
+            Ok(name) => name,
+            Err(error) => return Ok(refused(error)),
+        };
+        let Some(view) = self.service.view(&name).await? else {
+            return Ok(refused(no_account(&name)));
+        };
+        let factors = view.account.factors.iter().filter(|factor| factor.is_active());
+        Ok(Reply::User(UserShown {
+            user: User {
+                sessions: view.sessions.len(),
+                ..describe(&view.account)
+            },
+            created_at: view.account.created_at.0,
+            sign_ins: view.account.sign_ins,
+            failures: view.failures,
+            factors: factors.map(FactorShown::of).collect(),
+        }))
+    }
+
+    pub(super) async fn amend(
+        &self,
+        typed: &str,
+        amendments: Vec<Amendment>,
+        origin: &Origin,
+    ) -> Result<Reply, Failure> {
+        let name = match names::parse(typed) {
+            Ok(name) => name,
+            Err(error) => return Ok(refused(error)),
+        };
+        let rule = Amend {
+            name: name.clone(),
+            amendments,
+            origin: origin.clone(),
+        };
+        Ok(match self.service.submit(rule).await? {
+            Ok(Amended::Changed | Amended::Same) => Reply::Done,
+            Err(NotAmended::NoAccount) => refused(no_account(&name)),
+            Err(why) => refused(not_amended(&why)),
+        })
+    }
+
     pub(super) async fn manage(
         &self,
         typed: &str,
@@ -206,12 +292,11 @@ impl Operator {
             origin: origin.clone(),
         };
         Ok(match self.service.submit(rule).await? {
-            Managed::NoAccount => refused(format!(
-                "there is no account named {name}; `countersign user list` shows them"
-            )),
+            Managed::NoAccount => refused(no_account(&name)),
             Managed::Disabled => refused(format!(
                 "{name} is disabled; run `countersign user enable {name}` first"
             )),
+            Managed::NoFactor => refused(format!("{name} has no second factor")),
             Managed::Done => Reply::Done,
             Managed::Ticket(token, expires_in) => Reply::Ticket(self.ticket(&token, expires_in)),
         })
@@ -283,13 +368,49 @@ impl Operator {
             Err(error) => return Ok(refused(error)),
         };
         let why = match self.service.view(&name).await?.map(|view| view.account) {
-            None => format!("there is no account named {name}; `countersign user list` shows them"),
+            None => no_account(&name),
             Some(account) if !account.is_admin() => {
                 format!("{name} is no administrator; use `countersign user reset {name}`")
             }
             Some(_) => return self.manage(name.as_str(), Action::Reset, origin).await,
         };
         Ok(refused(why))
+    }
+}
+
+fn no_account(name: &Name) -> String {
+    format!("there is no account named {name}; `countersign user list` shows them")
+}
+
+/// Why an account can't be amended, beginning with what it is about.
+pub(super) fn not_amended(why: &NotAmended) -> String {
+    const GROUP: &str = "a group's name has 1 to 64 characters out of A-Z a-z 0-9 _ . : -";
+    match why {
+        NotAmended::Group(group) => format!("group {group:?}: {GROUP}"),
+        NotAmended::RoleGroup(group) => format!(
+            "group {group:?} stands for a role; give the role itself, by `countersign user role` or in the column role"
+        ),
+        NotAmended::TooManyGroups => "groups: an account can be in at most 32".to_owned(),
+        NotAmended::Claim(name, why) => format!("claim {name:?}: {why}"),
+        NotAmended::TooManyClaims => "claims: an account can have at most 32".to_owned(),
+        NotAmended::NoAccount => "there is no such account".to_owned(),
+        _ => "the account can't be so".to_owned(),
+    }
+}
+
+impl FactorShown {
+    fn of(factor: &Factor) -> FactorShown {
+        let kind = match factor.credential {
+            Credential::Totp(_) => "totp",
+            Credential::Hotp(_) => "hotp",
+            Credential::Backup(_) => "backup",
+        };
+        FactorShown {
+            id: factor.id.clone(),
+            label: factor.label.clone(),
+            kind: kind.to_owned(),
+            created_at: factor.created_at.0,
+        }
     }
 }
 
@@ -307,7 +428,9 @@ pub fn uri(enrolment: &enrol::Enrolment, name: &Name) -> String {
 fn describe(account: &Account) -> User {
     User {
         name: account.name.to_string(),
+        role: account.role(),
         groups: account.groups.clone(),
+        claims: account.claims.clone(),
         disabled: account.disabled,
         password: account.password.is_some(),
         second_factors: account

@@ -92,20 +92,10 @@ impl Operator {
             Ok(name) => name,
             Err(error) => return Ok(refused(error)),
         };
-        let mut seeded = Vec::new();
-        for seed in &seeds {
-            let read = match otpauth::parse(&seed.uri) {
-                Ok(read) => read,
-                Err(error) => return Ok(refused(format!("{}: {error}", seed.named()))),
-            };
-            seeded.push(Seeded {
-                label: seed.label.clone(),
-                secret: read.secret,
-                parameters: read.parameters,
-                drift: seed.drift,
-                last_accepted: seed.last_accepted.map(StepNumber),
-            });
-        }
+        let seeded = match seeded(&seeds) {
+            Ok(seeded) => seeded,
+            Err(why) => return Ok(refused(why)),
+        };
         let rule = Import {
             name: name.clone(),
             add,
@@ -137,6 +127,21 @@ impl Operator {
     }
 }
 
+/// Authenticators as the rule takes them.
+pub(super) fn seeded(seeds: &[Seed]) -> Result<Vec<Seeded>, String> {
+    let read = |seed: &Seed| {
+        let read = otpauth::parse(&seed.uri).map_err(|error| format!("{}: {error}", seed.named()))?;
+        Ok(Seeded {
+            label: seed.label.clone(),
+            secret: read.secret,
+            parameters: read.parameters,
+            drift: seed.drift,
+            last_accepted: seed.last_accepted.map(StepNumber),
+        })
+    };
+    seeds.iter().map(read).collect()
+}
+
 impl From<Took> for Taken {
     fn from(took: Took) -> Taken {
         match took {
@@ -149,7 +154,7 @@ impl From<Took> for Taken {
 }
 
 /// Why an account took nothing over, and what to do.
-fn told(why: NotImported, name: &str, seeds: &[Seed]) -> String {
+pub(super) fn told(why: NotImported, name: &str, seeds: &[Seed]) -> String {
     let named = |at: usize| seeds.get(at).map_or_else(String::new, Seed::named);
     match why {
         NotImported::NoAccount => {

@@ -8,6 +8,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use countersign_auth::command::people::Amendment;
 use countersign_auth::command::contact::Contact;
 use countersign_auth::contact::{MailAddress, PhoneNumber};
 use countersign_auth::event::{Act, Door, Ending, Event, Origin};
@@ -19,15 +20,17 @@ mod applications;
 mod audit;
 mod import;
 mod keys;
+mod people;
 
 use super::audit::Checkpoint;
 use super::{Failure, Service};
 pub(super) use accounts::failures_since_sign_in;
-pub use accounts::{User, UserAdded, uri};
+pub use accounts::{FactorShown, User, UserAdded, UserShown, uri};
 pub use applications::{ApplicationSecret, ApplicationView, SigningKeyView};
 pub use audit::Entry;
 pub use import::{Imported, Seed, Taken};
 pub use keys::KeyUse;
+pub use people::{PEOPLE_MAX, Person, PersonOutcome, PersonTaken};
 
 /// How an operator gives an account its first password.
 ///
@@ -89,8 +92,44 @@ pub enum Ask {
         /// Whether only to say what would happen.
         dry_run: bool,
     },
+    /// Take over a list's people, each account whole or not at all.
+    PeopleImport {
+        /// At most [`PEOPLE_MAX`] of them, no two of one name.
+        people: Vec<Person>,
+        /// Whether accounts that exist are made like the list says; otherwise they are left alone.
+        update: bool,
+        /// Whether only to say what would happen.
+        dry_run: bool,
+    },
+    /// A page of people, without anything secret.
+    PeopleExport {
+        /// Name of the account after which to begin.
+        after: String,
+    },
     /// List accounts.
     UserList,
+    /// Show one account.
+    UserShow {
+        /// Its name.
+        name: String,
+    },
+    /// Change an account's role, groups and claims.
+    UserAmend {
+        /// Its name.
+        name: String,
+        /// What is to be so: all of it or nothing.
+        amendments: Vec<Amendment>,
+    },
+    /// Remove an account's second factors; the password stays.
+    UserRemoveFactors {
+        /// Its name.
+        name: String,
+    },
+    /// End an account's sessions.
+    UserEndSessions {
+        /// Its name.
+        name: String,
+    },
     /// Disable an account and end its sessions.
     UserDisable {
         /// Its name.
@@ -203,6 +242,20 @@ pub enum Reply {
     UserAdded(UserAdded),
     /// Authenticators were taken over, or would be.
     Imported(Imported),
+    /// What came of a list's people, in their order.
+    PeopleImported {
+        /// One for each.
+        people: Vec<PersonTaken>,
+    },
+    /// A page of people.
+    People {
+        /// In the order of their names.
+        people: Vec<Person>,
+        /// Where the next page begins; none after the last.
+        next: Option<String>,
+    },
+    /// One account.
+    User(UserShown),
     /// The accounts.
     Users {
         /// In the order of their names.
@@ -346,7 +399,17 @@ impl Operator {
                 again,
                 dry_run,
             } => self.import(&account, add, seeds, (again, dry_run), origin).await,
+            Ask::PeopleImport {
+                people,
+                update,
+                dry_run,
+            } => self.import_people(people, (update, dry_run), origin).await,
+            Ask::PeopleExport { after } => self.export_people(after, origin).await,
             Ask::UserList => self.list_users().await,
+            Ask::UserShow { name } => self.show_user(&name).await,
+            Ask::UserAmend { name, amendments } => self.amend(&name, amendments, origin).await,
+            Ask::UserRemoveFactors { name } => self.manage(&name, Action::RemoveFactors, origin).await,
+            Ask::UserEndSessions { name } => self.manage(&name, Action::EndSessions, origin).await,
             Ask::UserDisable { name } => self.manage(&name, Action::Disable, origin).await,
             Ask::UserEnable { name } => self.manage(&name, Action::Enable, origin).await,
             Ask::UserReset { name } => self.manage(&name, Action::Reset, origin).await,
