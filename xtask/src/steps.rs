@@ -294,13 +294,14 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "python-guard",
-        needs: &[PYTHON, CRYPTOGRAPHY, FASTAPI, HTTPX],
+        // What no system brings stands first: it makes the environment, where the others are then looked for.
+        needs: &[PYTHON, FASTAPI, HTTPX, CRYPTOGRAPHY],
         action: Action::Own(outside::python_guard),
         runs_ignored: false,
     },
     Step {
         name: "examples",
-        needs: &[PYTHON, PYOTP, CRYPTOGRAPHY, FASTAPI, UVICORN, NODE, EXPRESS],
+        needs: &[PYTHON, FASTAPI, UVICORN, CRYPTOGRAPHY, PYOTP, NODE, EXPRESS],
         action: Action::Own(outside::examples),
         runs_ignored: false,
     },
