@@ -335,6 +335,7 @@ mod tests {
             label: String::new(),
             network: String::new(),
             agent: String::new(),
+            recovers: false,
         }
     }
 
