@@ -29,6 +29,7 @@ const SOURCES: [(&str, &[&str]); 3] = [
             "crates/core/src",
             "crates/server/src/door",
             "crates/server/src/seeds",
+            "crates/server/src/service/rules",
         ],
     ),
 ];

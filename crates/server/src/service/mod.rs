@@ -38,6 +38,7 @@ pub mod post;
 pub mod pulse;
 pub mod recovery;
 pub mod refusals;
+pub mod rules;
 pub mod sessions;
 pub mod tokens;
 pub mod upkeeper;
