@@ -22,6 +22,7 @@ mod pages;
 mod power;
 mod proxies;
 mod races;
+mod rules;
 mod settings;
 mod sign_in;
 mod terminal;

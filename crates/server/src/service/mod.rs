@@ -74,6 +74,7 @@ pub struct Service {
     tokens: tokens::Tokens,
     refusals: refusals::Refusals,
     outbox: post::Outbox,
+    rules: rules::RulesInUse,
 }
 
 /// What a service is made of; the wiring chooses each part.
@@ -198,6 +199,7 @@ impl Service {
             tokens: tokens::Tokens::default(),
             refusals: refusals::Refusals::default(),
             outbox: parts.outbox,
+            rules: rules::RulesInUse::default(),
         })
     }
 
@@ -215,6 +217,11 @@ impl Service {
     /// The operator's numbers.
     pub fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// The rules of protected applications.
+    pub fn rules(&self) -> &rules::RulesInUse {
+        &self.rules
     }
 
     /// The watched clock.
