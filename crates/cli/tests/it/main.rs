@@ -10,6 +10,7 @@ mod clock;
 mod cluster;
 mod disk_full;
 mod elevation;
+mod examples;
 mod first;
 mod import;
 mod keys;
@@ -20,7 +21,7 @@ mod nonsense;
 mod outside;
 mod pages;
 mod power;
-mod proxies;
+
 mod races;
 mod rules;
 mod settings;
