@@ -195,9 +195,7 @@ fn asked(host: &Host, rule: &Rule) -> Vec<(&'static str, Value)> {
     if terms.demand.elevated {
         lines.push(("elevated", json!(true)));
     }
-    if let Some(seconds) = host.session_s {
-        lines.push(("session_s", json!(seconds)));
-    }
+    lines.push(("session_s", json!(host.session_s)));
     lines
 }
 

@@ -12,6 +12,7 @@ mod disk_full;
 mod elevation;
 mod examples;
 mod first;
+mod forward_auth;
 mod import;
 mod keys;
 mod kills;
@@ -21,7 +22,6 @@ mod nonsense;
 mod outside;
 mod pages;
 mod power;
-
 mod races;
 mod rules;
 mod settings;

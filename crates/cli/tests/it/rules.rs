@@ -89,6 +89,7 @@ fn rule_that_counts_is_explained_with_what_a_person_lacks() {
         explain("https://app.example.org/admin/x?y", &["--user", "alice"]),
         json!({
             "host": "app.example.org", "line": 4, "allow": "signed_in", "groups": ["admins"], "acr": "cs:2",
+            "session_s": 86_400,
             "user": "does not pass: in none of the groups",
         })
     );

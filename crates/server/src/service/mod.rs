@@ -224,6 +224,14 @@ impl Service {
         &self.rules
     }
 
+    /// The time by which is decided.
+    ///
+    /// # Errors
+    /// [`Failure`] when nothing can be decided now.
+    pub fn now(&self) -> Result<UnixSeconds, Failure> {
+        self.pulse.now()
+    }
+
     /// The watched clock.
     pub fn clock(&self) -> &clock::ClockGuard {
         &self.clock

@@ -24,7 +24,8 @@ pub const RULES_MAX: usize = 500;
 /// Most entries of one list in a rule.
 pub const LIST_MAX: usize = 100;
 
-/// How long a sign-in may be good for on a host without a word about what that costs: a day.
+/// How long a sign-in is good for on a host unless it says otherwise, and may be without a word about what that costs:
+/// a day.
 const SESSION_S_MAX: u32 = 86_400;
 /// With that word: thirty days.
 const LONG_SESSION_S_MAX: u32 = 2_592_000;
@@ -212,7 +213,9 @@ impl Reading<'_> {
             );
             self.note(at, "host.name", problem);
         }
-        let session_s = host.session_s.map(|seconds| self.session_s(&seconds));
+        let session_s = host
+            .session_s
+            .map_or(SESSION_S_MAX, |seconds| self.session_s(&seconds));
         if host.rule.len() > RULES_MAX {
             self.note(
                 at,

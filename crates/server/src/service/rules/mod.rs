@@ -48,8 +48,8 @@ pub struct Rules {
 pub struct Host {
     /// Its name as the file spells it.
     pub name: String,
-    /// Seconds after a sign-in for which its session is good here; none for as long as it lives.
-    pub session_s: Option<u32>,
+    /// Seconds after a sign-in for which its session is good here, if it lives so long.
+    pub session_s: u32,
     ignores_case: bool,
     rules: Vec<Rule>,
 }
@@ -230,6 +230,14 @@ impl Rules {
 }
 
 impl Rule {
+    /// What it asks of who is signed in; nothing more where it lets everybody through.
+    pub fn terms(&self) -> Terms {
+        match &self.allow {
+            Allow::SignedIn(terms) => terms.clone(),
+            Allow::Public | Allow::Deny => Terms::default(),
+        }
+    }
+
     /// Whether it is for a method. Who may GET may HEAD, since applications answer both by the same code.
     fn takes_method(&self, method: &str) -> bool {
         let is_named = |name: &str| self.methods.iter().any(|known| known == name);
@@ -268,13 +276,13 @@ impl Pattern {
 impl Host {
     /// Whether a session of this age and level has to be opened anew for this host.
     fn is_too_old(&self, who: &Who<'_>, now: UnixSeconds) -> bool {
-        let (Some(most), Some(at)) = (self.session_s, who.signed_in_at) else {
+        let Some(at) = who.signed_in_at else {
             return false;
         };
         let most = if who.standing.level >= Level::Two {
-            most
+            self.session_s
         } else {
-            most.min(ONE_FACTOR_SESSION_S_MAX)
+            self.session_s.min(ONE_FACTOR_SESSION_S_MAX)
         };
         at.is_ahead_of(now) || now.since(at) >= u64::from(most)
     }
