@@ -151,6 +151,15 @@ const HTTPX: Need = Need::Python {
     package: "httpx2==2.16.2",
 };
 
+const CADDY: Need = Need::Program {
+    program: "caddy",
+    package: "caddy",
+};
+const HAPROXY: Need = Need::Program {
+    program: "haproxy",
+    package: "haproxy",
+};
+
 /// Every check, the quick ones first.
 pub(crate) const STEPS: &[Step] = &[
     // Each workspace of its own too.
@@ -245,6 +254,13 @@ pub(crate) const STEPS: &[Step] = &[
         name: "postgresql",
         needs: &[POSTGRESQL],
         action: Action::Ignored(&["countersign-server", "countersign"], "postgresql"),
+        runs_ignored: true,
+    },
+    // The configurations in examples/, by the proxies they are written for.
+    Step {
+        name: "forward-auth",
+        needs: &[NGINX, CADDY, HAPROXY],
+        action: Action::Ignored(&["countersign"], "examples::"),
         runs_ignored: true,
     },
     // After the nodes, whose histories it reads.

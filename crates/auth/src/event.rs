@@ -143,6 +143,7 @@ pub enum Act {
     RecoveryProve,
     RecoveryFinish,
     RecoveryCancel,
+    RulesReload,
 }
 
 /// Why something was refused, inwardly. Outwardly most of these are one answer.

@@ -61,6 +61,8 @@ enum Command {
     Completions(command::describe::Completions),
     /// Print the manual
     Man(command::describe::Man),
+    /// Check the rules of protected applications, and say which one counts
+    Rules(command::rules::Rules),
     /// Check the settings and show them
     Check(command::check::Check),
     /// Write everything into one encrypted file, while the server runs
@@ -108,6 +110,7 @@ fn run(command: Option<Command>) -> Result<(), Failed> {
         Some(Command::Doctor(doctor)) => doctor.run(),
         Some(Command::Completions(completions)) => completions.run(Arguments::command()),
         Some(Command::Man(man)) => man.run(Arguments::command()),
+        Some(Command::Rules(rules)) => rules.run(),
         Some(Command::Check(check)) => check.run(),
         Some(Command::Backup(backup)) => backup.run(),
         Some(Command::Restore(restore)) => restore.run(),

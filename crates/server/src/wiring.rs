@@ -27,11 +27,13 @@ mod bound;
 mod couriers;
 mod moving;
 mod plan;
+mod rules;
 mod trial;
 
 use bound::Bound;
 pub use moving::{MoveError, PLACES, Place, move_store};
 pub use plan::{Mail, Plan, Shared, Texts, Tls};
+pub use rules::read_rules;
 
 use crate::door::http::listen::Entrance;
 use crate::door::{control, http};
@@ -47,6 +49,7 @@ use crate::service::hashing::Hashing;
 use crate::service::keys::Keys;
 use crate::service::operator::{Operator, Ticket};
 use crate::service::post::{Errand, Outbox, Postman};
+use crate::service::rules::Mistake;
 use crate::service::tokens::SharedKey;
 use crate::service::{Failure, Parts, Service};
 use crate::settings::Listen;
@@ -83,6 +86,8 @@ pub enum OpenError {
     Meant,
     /// The service could not do what a start takes.
     Service(Failure),
+    /// The file of rules has mistakes.
+    Rules(PathBuf, Vec<Mistake>),
     /// The shared key of elevated tokens can't be used, for this reason.
     TokenKey(PathBuf, &'static str),
     /// Without TLS only loopback and trusted proxies are served.
@@ -128,6 +133,7 @@ impl fmt::Display for OpenError {
             ),
             OpenError::Mail(problem) => f.write_str(problem),
             OpenError::Service(failure) => failure.fmt(f),
+            OpenError::Rules(path, mistakes) => f.write_str(&rules::told(path, mistakes)),
             OpenError::TokenKey(path, why) => write!(
                 f,
                 "token_key_file: {} can't be used: {why}; make one with `countersign secret --bytes 32`, readable by \
@@ -150,6 +156,11 @@ impl std::error::Error for OpenError {}
 impl OpenError {
     fn clock(doubt: ClockDoubt) -> OpenError {
         OpenError::Service(Failure::Clock(doubt))
+    }
+
+    /// Whether the operator wrote something that can't be.
+    pub fn is_written_wrongly(&self) -> bool {
+        matches!(self, OpenError::Rules(..))
     }
 
     /// Whether nothing but the clock stands in the way.
@@ -461,6 +472,7 @@ pub async fn serve(plan: Plan, stop: CancellationToken, ready: impl FnOnce(&Read
         .owner()
         .map_err(|error| OpenError::Io("data folder", error))?;
 
+    rules::open(&plan, &service)?;
     prove_audit(&service).await?;
     let public_url = plan.public_url(&bound.at);
     service.issue_as(&public_url);
@@ -488,6 +500,7 @@ pub async fn serve(plan: Plan, stop: CancellationToken, ready: impl FnOnce(&Read
             tokio::spawn(Postman::new(service.clone(), errands, means).run(stop.clone()))
         });
     let control = tokio::spawn(control::serve(control, owner, operator, stop.clone()));
+    let followed = tokio::spawn(rules::follow(plan.clone(), service.clone(), stop.clone()));
     ready(&announced);
     let entrance = Entrance {
         listener: bound.listener,
@@ -498,7 +511,7 @@ pub async fn serve(plan: Plan, stop: CancellationToken, ready: impl FnOnce(&Read
     };
     http::listen::serve(entrance, routes(&plan, service.clone()), stop).await;
     drop(bound.file);
-    let _ = tokio::join!(upkeep, control);
+    let _ = tokio::join!(upkeep, control, followed);
     if let Some(postman) = postman {
         let _ = postman.await;
     }

@@ -30,6 +30,7 @@ const SOURCES: [(&str, &[&str]); 3] = [
             "crates/server/src/door",
             "crates/server/src/people",
             "crates/server/src/seeds",
+            "crates/server/src/service/rules",
         ],
     ),
 ];

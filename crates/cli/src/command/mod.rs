@@ -15,6 +15,7 @@ pub(crate) mod import;
 pub(crate) mod key;
 pub(crate) mod people;
 pub(crate) mod proof;
+pub(crate) mod rules;
 pub(crate) mod secret;
 pub(crate) mod serve;
 pub(crate) mod store;

@@ -45,6 +45,7 @@ impl Serve {
         });
         served.map_err(|error| match error.is_clock() {
             true => Failed::Clock(error.to_string()),
+            false if error.is_written_wrongly() => Failed::Usage(error.to_string()),
             false => Failed::unavailable(error),
         })
     }

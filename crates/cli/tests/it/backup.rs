@@ -24,6 +24,8 @@ fn backup_of_a_running_server_is_restored_with_sessions_keys_and_certificate() {
     let alice = Person::add(&data, "alice");
     let server = Server::start_with(&data, &[]);
     let fingerprint = server.fingerprint.clone();
+    let rules = "[[host]]\nname = 'app.example.org'\n";
+    std::fs::write(data.join("rules.toml"), rules).expect("it can be written");
     let (ringed, phrased) = (folder.0.join("ringed"), folder.0.join("phrased"));
     let made = countersign(&["backup", text(&ringed), "--data", text(&data)], "");
     assert_eq!(made.code, 0, "{}", made.stderr);
@@ -55,6 +57,8 @@ fn backup_of_a_running_server_is_restored_with_sessions_keys_and_certificate() {
     let restored = restore(&phrased, &second, &["--passphrase-file", "-"], PASSPHRASE);
     assert_eq!(restored.code, 0, "{}", restored.stderr);
     for copy in [&first, &second] {
+        let kept = std::fs::read_to_string(copy.join("rules.toml"));
+        assert_eq!(kept.expect("rules are restored"), rules);
         let verified = countersign(&["audit", "verify", "--data", text(copy)], "");
         assert_eq!(verified.code, 0, "{}", verified.stderr);
         let server = Server::start_with(copy, &[]);

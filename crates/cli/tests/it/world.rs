@@ -194,6 +194,13 @@ impl Server {
         }
     }
 
+    /// Asks it to read its rules anew.
+    pub fn hang_up(&self) {
+        let pid = self.child.0.id().to_string();
+        let sent = Command::new("kill").args(["-HUP", &pid]).status();
+        assert!(sent.expect("kill runs").success());
+    }
+
     /// Ends it as a power cut would: no signal handler runs.
     pub fn kill(mut self) -> String {
         self.child.0.kill().expect("the server runs");

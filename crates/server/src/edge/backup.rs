@@ -96,7 +96,7 @@ pub struct Contents {
 }
 
 impl Contents {
-    /// Reads settings, certificates and the audit's checkpoint; to be read before the database is copied, so
+    /// Reads settings, rules, certificates and the audit's checkpoint; to be read before the database is copied, so
     /// that the copy is never older than its checkpoint. The ring is added when it is to travel.
     ///
     /// # Errors
@@ -104,6 +104,7 @@ impl Contents {
     pub fn read(folder: &Folder, ring: Option<&Path>) -> Result<Contents, BackupError> {
         let mut paths = vec![
             ("countersign.toml".to_owned(), folder.settings()),
+            ("rules.toml".to_owned(), folder.rules()),
             ("audit/checkpoint.json".to_owned(), folder.checkpoint()),
         ];
         paths.extend(ring.map(|path| ("keys/ring".to_owned(), path.to_owned())));
@@ -187,15 +188,22 @@ impl Contents {
 /// The database's name inside a backup.
 const DATABASE: &str = "countersign.db";
 
+/// Everything that stands in a backup, but for certificates.
+const KNOWN: [&str; 5] = [
+    "countersign.toml",
+    "rules.toml",
+    "audit/checkpoint.json",
+    "keys/ring",
+    DATABASE,
+];
+
 /// Whether a name may stand in a backup: what is not known is neither packed nor restored anywhere.
 fn belongs(name: &str) -> bool {
     let is_plain = |name: &str| {
         let is_known = |byte: u8| byte.is_ascii_lowercase() || byte == b'.';
         !name.starts_with('.') && !name.is_empty() && name.bytes().all(is_known)
     };
-    name.len() <= NAME_BYTES_MAX
-        && (["countersign.toml", "audit/checkpoint.json", "keys/ring", DATABASE].contains(&name)
-            || name.strip_prefix("tls/").is_some_and(is_plain))
+    name.len() <= NAME_BYTES_MAX && (KNOWN.contains(&name) || name.strip_prefix("tls/").is_some_and(is_plain))
 }
 
 /// Restores a backup into a folder that is missing or empty; `ring` is the ring's text where it does not

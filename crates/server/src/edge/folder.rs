@@ -82,6 +82,11 @@ impl Folder {
         self.root.join("countersign.toml")
     }
 
+    /// The rules of protected applications, where they are not set to be elsewhere.
+    pub fn rules(&self) -> PathBuf {
+        self.root.join("rules.toml")
+    }
+
     /// Certificates and their keys.
     pub fn tls(&self) -> PathBuf {
         self.root.join("tls")

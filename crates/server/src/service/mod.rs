@@ -38,6 +38,7 @@ pub mod post;
 pub mod pulse;
 pub mod recovery;
 pub mod refusals;
+pub mod rules;
 pub mod sessions;
 pub mod tokens;
 pub mod upkeeper;
@@ -73,6 +74,7 @@ pub struct Service {
     tokens: tokens::Tokens,
     refusals: refusals::Refusals,
     outbox: post::Outbox,
+    rules: rules::RulesInUse,
 }
 
 /// What a service is made of; the wiring chooses each part.
@@ -197,6 +199,7 @@ impl Service {
             tokens: tokens::Tokens::default(),
             refusals: refusals::Refusals::default(),
             outbox: parts.outbox,
+            rules: rules::RulesInUse::default(),
         })
     }
 
@@ -214,6 +217,19 @@ impl Service {
     /// The operator's numbers.
     pub fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// The rules of protected applications.
+    pub fn rules(&self) -> &rules::RulesInUse {
+        &self.rules
+    }
+
+    /// The time by which is decided.
+    ///
+    /// # Errors
+    /// [`Failure`] when nothing can be decided now.
+    pub fn now(&self) -> Result<UnixSeconds, Failure> {
+        self.pulse.now()
     }
 
     /// The watched clock.

@@ -75,6 +75,8 @@ pub struct Settings {
     pub sms_webhook_secret_file: Option<PathBuf>,
     /// The rules' numbers.
     pub policy: Policy,
+    /// File of the rules for protected applications, when it is not in the data folder.
+    pub rules: Option<PathBuf>,
     /// Password hashes computed at once; 0 for as many as there are processors.
     pub hash_threads: usize,
     /// What is logged.
@@ -129,6 +131,7 @@ impl Settings {
             sms_webhook: None,
             sms_webhook_secret_file: None,
             policy: Policy::default(),
+            rules: None,
             hash_threads: 0,
             log: String::new(),
         }

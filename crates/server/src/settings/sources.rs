@@ -90,7 +90,9 @@ type Values = BTreeMap<&'static str, (String, Given)>;
 impl Sources {
     /// The data folder, which must be known before its file can be read.
     pub fn data(&self) -> PathBuf {
-        let develops = self.early("profile").is_some_and(|profile| profile.as_os_str() == DEVELOPMENT_PROFILE);
+        let develops = self
+            .early("profile")
+            .is_some_and(|profile| profile.as_os_str() == DEVELOPMENT_PROFILE);
         let default = if develops { DEVELOPMENT_DATA } else { "data" };
         self.early("data").unwrap_or_else(|| default.into())
     }
@@ -128,7 +130,9 @@ impl Sources {
                 None => mistakes.push(unknown(name, Given::Flag)),
             }
         }
-        let profile = values.get("profile").map(|(profile, _)| profile.trim_matches('"'));
+        let profile = values
+            .get("profile")
+            .map(|(profile, _)| profile.trim_matches('"'));
         if profile == Some(DEVELOPMENT_PROFILE) {
             for (name, value) in DEVELOPMENT {
                 values.entry(name).or_insert((value.to_owned(), Given::Default));

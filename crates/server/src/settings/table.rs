@@ -51,7 +51,7 @@ impl Setting {
 }
 
 /// Every setting, in the order of the example file.
-pub const TABLE: [Setting; 48] = [
+pub const TABLE: [Setting; 49] = [
     Setting {
         name: "data",
         default: "\"data\"",
@@ -461,6 +461,16 @@ pub const TABLE: [Setting; 48] = [
         about: "Failures in all since an account's last sign-in, after which the credential is closed until \
                 another factor or an operator opens it.",
         apply: |to, text| within(text, 1..=100).map(|count| to.policy.budgets.lifetime_all = count),
+    },
+    Setting {
+        name: "rules",
+        default: "\"\"",
+        about: "File of the rules for protected applications, when it is not rules.toml in the data folder. It is read \
+                again on SIGHUP; `countersign rules check` names its mistakes.",
+        apply: |to, text| {
+            to.rules = optional(text).map(Into::into);
+            Ok(())
+        },
     },
     Setting {
         name: "totp_enabled",

@@ -35,6 +35,8 @@ pub struct Plan {
     pub cost: Cost,
     /// Password hashes computed at once.
     pub hash_threads: usize,
+    /// File of the rules for protected applications, when it is not in the data folder.
+    pub rules: Option<PathBuf>,
     /// This node's name.
     pub node: String,
     /// The key ring, when it is kept outside of the data folder.
@@ -75,6 +77,7 @@ impl Plan {
                 0 => threads(),
                 count => count,
             },
+            rules: settings.rules.clone(),
             node: settings.node.clone(),
             keys_file: settings.keys_file.clone().or_else(|| {
                 let folder = settings.keys.as_ref();

@@ -14,6 +14,7 @@ mod races;
 mod reached;
 mod ready;
 mod recovery;
+mod rules;
 mod seeds;
 mod sessions;
 mod world;

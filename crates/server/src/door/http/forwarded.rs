@@ -60,6 +60,22 @@ impl Connection {
     }
 }
 
+impl Connection {
+    /// The host at which a trusted proxy took this very request, in lower case; none when the peer is not one.
+    ///
+    /// # Errors
+    /// [`Bad`], unless protocol and host are there exactly once and can be read.
+    pub(super) fn reached_at(&self, headers: &HeaderMap) -> Result<Option<String>, Bad> {
+        if !self.is_trusted() {
+            return Ok(None);
+        }
+        let proto = proto(once(headers, PROTO)?).ok_or(Bad::Malformed(PROTO))?;
+        host(once(headers, HOST)?, proto)
+            .map(Some)
+            .ok_or(Bad::Malformed(HOST))
+    }
+}
+
 /// A header that is there exactly once.
 fn once<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, Bad> {
     let mut lines = headers.get_all(name).iter();

@@ -22,6 +22,7 @@ mod account;
 mod answer;
 mod asked;
 mod enrol;
+mod forward;
 mod forwarded;
 mod health;
 pub mod listen;
@@ -51,6 +52,7 @@ pub fn router(service: Arc<Service>) -> Router {
     described
         .merge(older_names())
         .route("/openapi.json", get(move || async move { openapi::serve(text) }))
+        .merge(forward::routes())
         .merge(pages::routes())
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::wrong_method)

@@ -8,8 +8,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use countersign_auth::command::people::Amendment;
 use countersign_auth::command::contact::Contact;
+use countersign_auth::command::people::Amendment;
 use countersign_auth::contact::{MailAddress, PhoneNumber};
 use countersign_auth::event::{Act, Door, Ending, Event, Origin};
 use serde::{Deserialize, Serialize};

@@ -4,6 +4,7 @@
 
 use askama::Template;
 use axum::extract::{Query, State};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use countersign_auth::record::Account;
 use countersign_auth::session::Level;
@@ -12,6 +13,7 @@ use serde::Deserialize;
 use super::asked::Settled;
 use super::factors::codes_left;
 use super::frame::{Frame, Moment, failed, show, to_sign_in};
+use super::hosts;
 use crate::door::http::Shared;
 
 #[derive(Template)]
@@ -53,8 +55,12 @@ impl Done {
 pub(super) async fn home(
     State(service): State<Shared>,
     Settled(live): Settled,
+    headers: HeaderMap,
     Query(done): Query<Done>,
 ) -> Response {
+    if let Some(way) = hosts::remembered(&headers) {
+        return way;
+    }
     let view = match service.view(&live.session.account).await {
         Err(failure) => return failed(&failure),
         Ok(None) => return to_sign_in(),

@@ -3,21 +3,30 @@
 //! Knows: names and attributes. Must never know: what a token opens. Every name begins with `__Host-`, so a
 //! browser takes it only over a secure connection, for this very host and all of its paths.
 
+use std::fmt::Display;
+
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use countersign_auth::command::SignedIn;
-use countersign_auth::id::Token;
+use countersign_auth::id::{SessionToken, Token};
 use zeroize::Zeroizing;
 
 use crate::door::http::sign_in::browser_cookie;
 
 /// Opens a session.
-pub(super) const SESSION: &str = "__Host-cs_session";
+pub(in super::super) const SESSION: &str = "__Host-cs_session";
 /// Answers for a sign-in that owes a code.
 pub(super) const CHALLENGE: &str = "__Host-cs_challenge";
 
 /// Stands for a recovery whose proofs were accepted.
 pub(super) const RECOVERY: &str = "__Host-cs_recovery";
+/// Binds a sign-in at a protected host to the browser that began it.
+pub(in super::super) const BEGIN: &str = "__Host-cs_begin";
+/// Remembers which protected host somebody was on the way to.
+pub(super) const NEXT: &str = "__Host-cs_next";
+
+/// How long somebody may take to sign in for a protected host.
+const WAY_S: u32 = 600;
 
 /// Opens the session in this browser, and makes the browser known.
 pub(super) fn open(mut response: Response, signed_in: &SignedIn) -> Response {
@@ -49,18 +58,35 @@ pub(super) fn recovery(mut response: Response, token: &str, expires_in_s: u32) -
     response
 }
 
-fn put(response: &mut Response, name: &str, token: &str, same_site: &str, max_age_s: u32) {
+/// Opens a session by a token of it, at Countersign or at a protected host.
+pub(in super::super) fn open_with(response: &mut Response, token: &SessionToken, expires_in_s: u64) {
+    put(response, SESSION, token.expose(), "Lax", expires_in_s);
+}
+
+/// Binds a sign-in at a protected host to this browser.
+pub(in super::super) fn begin(response: &mut Response, token: &Token) {
+    put(response, BEGIN, token.expose(), "Lax", WAY_S);
+}
+
+/// Remembers where somebody is on the way to, in a query of escapes, digits and letters.
+pub(super) fn remember(mut response: Response, way: &str) -> Response {
+    put(&mut response, NEXT, way, "Lax", WAY_S);
+    response
+}
+
+fn put(response: &mut Response, name: &str, token: &str, same_site: &str, max_age_s: impl Display) {
     let text = Zeroizing::new(format!(
         "{name}={token}; Path=/; Secure; HttpOnly; SameSite={same_site}; Max-Age={max_age_s}"
     ));
-    let mut value = HeaderValue::from_str(&text).expect("a token is hexadecimal digits");
+    let mut value = HeaderValue::from_str(&text).expect("tokens and queries are printable");
     value.set_sensitive(true);
     response.headers_mut().append(header::SET_COOKIE, value);
 }
 
 /// Takes a cookie away.
-pub(super) fn drop(mut response: Response, name: &'static str) -> Response {
-    let same_site = if name == SESSION { "Lax" } else { "Strict" };
+pub(in super::super) fn drop(mut response: Response, name: &'static str) -> Response {
+    let is_strict = [CHALLENGE, RECOVERY].contains(&name);
+    let same_site = if is_strict { "Strict" } else { "Lax" };
     let text = format!("{name}=; Path=/; Secure; HttpOnly; SameSite={same_site}; Max-Age=0");
     let value = HeaderValue::from_str(&text).expect("a name and attributes are printable");
     response.headers_mut().append(header::SET_COOKIE, value);

@@ -17,10 +17,11 @@ use tower_http::csrf::CsrfLayer;
 mod account;
 mod asked;
 mod assets;
-mod cookies;
+pub(super) mod cookies;
 mod enrol;
 mod factors;
 mod frame;
+mod hosts;
 mod password;
 mod recover;
 mod sessions;
@@ -57,6 +58,7 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/recover/cancel", get(recover::ask_cancel).post(recover::cancel))
         .route("/enrol", get(enrol::offer).post(enrol::begin))
         .route("/enrol/confirm", post(enrol::confirm))
+        .route("/for", get(hosts::lead).post(hosts::step_up))
         .route("/account", get(account::home))
         .route("/account/sessions", get(sessions::list))
         .route("/account/sessions/end-others", post(sessions::end_others))

@@ -161,14 +161,14 @@ fn begin_again() -> Response {
 fn entered(signed_in: &SignedIn) -> Response {
     let response = match &signed_in.replacement_code {
         None => settle(signed_in),
-        Some(code) => cookies::open(replacement(signed_in, code), signed_in),
+        Some(code) => cookies::open(replacement(&signed_in.name, code), signed_in),
     };
     cookies::drop(response, cookies::CHALLENGE)
 }
 
 /// A page that shows a backup code issued in place of a used one, once.
-fn replacement(signed_in: &SignedIn, code: &str) -> Response {
-    let frame = Frame::of(&signed_in.name, "");
+pub(super) fn replacement(name: &impl ToString, code: &str) -> Response {
+    let frame = Frame::of(name, "");
     let page = ReplacementPage { frame, code };
     once(show(&page, &page.frame))
 }

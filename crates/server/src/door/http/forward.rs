@@ -1,0 +1,423 @@
+//! Forward-auth: what a reverse proxy asks before it lets a request through, and the way in to a protected host.
+//!
+//! Knows: what proxies say and are answered, as docs/protocol/forward-auth.md has it. Must never know: which rule
+//! counts or whether it is met; `service::rules` says that.
+//!
+//! Read next: [`super::forwarded`] for what a proxy says, `pages::hosts` for what happens at Countersign in between.
+
+use axum::Router;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use countersign_auth::id::Digest;
+use countersign_core::elevation::{Demand, ElevationVerdict, Level, Standing};
+use countersign_core::time::UnixSeconds;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::asked::{Asked, bearer, cookie};
+use super::forwarded::Forwarded;
+use super::pages::cookies;
+use super::proxied::{Connection, Sender};
+use super::step_up::{STEP_UP_URL, owed};
+use super::{Shared, answer};
+use crate::service::rules::{
+    Allow, Found, Host, NoQuestion, Question, Target, Terms, Verdict, Who, host_name,
+};
+use crate::service::{Live, Service, draw_token};
+
+const LOCATION: HeaderName = HeaderName::from_static("x-countersign-location");
+const USER: HeaderName = HeaderName::from_static("remote-user");
+const GROUPS: HeaderName = HeaderName::from_static("remote-groups");
+const ACR: HeaderName = HeaderName::from_static("remote-acr");
+
+/// What is asked by proxies, and at the hosts behind them.
+pub(super) fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/forward-auth", get(forward_auth))
+        .route("/forward-auth/redirect", get(redirecting))
+        .route("/.countersign/begin", get(begin))
+        .route("/.countersign/callback", get(callback))
+}
+
+/// What must be proven, as addresses say it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Proof {
+    #[serde(default)]
+    pub(super) acr: String,
+    pub(super) max_age: Option<u32>,
+    #[serde(default)]
+    pub(super) elevated: bool,
+}
+
+impl Proof {
+    /// The demand; none when it names what nothing reaches.
+    pub(super) fn demand(&self) -> Option<Demand> {
+        let level = match self.acr.as_str() {
+            "" => None,
+            acr => Some(Level::parse(acr).filter(|level| *level <= Level::REACHABLE)?),
+        };
+        Some(Demand {
+            elevated: self.elevated,
+            level,
+            age_s_max: self.max_age,
+        })
+    }
+
+    /// A demand as an address says it, each part behind a `&`.
+    pub(super) fn spelled(demand: &Demand) -> String {
+        let acr = demand.level.map(|level| format!("&acr={}", encoded(level.acr())));
+        let age = demand.age_s_max.map(|age| format!("&max_age={age}"));
+        let elevated = demand.elevated.then(|| "&elevated=true".to_owned());
+        [acr, age, elevated].into_iter().flatten().collect()
+    }
+}
+
+/// Writes every byte that is not unreserved (RFC 3986 §2.3) as `%` and two digits.
+pub(super) fn encoded(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}
+
+/// `GET /forward-auth`: never a redirect, which nginx would take for a fault.
+async fn forward_auth(
+    State(service): State<Shared>,
+    extensions: Extensions,
+    headers: HeaderMap,
+    more: Result<Query<Proof>, QueryRejection>,
+) -> Response {
+    answered(&service, &extensions, &headers, more)
+        .await
+        .unwrap_or_else(|response| response)
+}
+
+/// `GET /forward-auth/redirect`: the same, but a browser is sent to where it can do something about it.
+async fn redirecting(
+    State(service): State<Shared>,
+    extensions: Extensions,
+    headers: HeaderMap,
+    more: Result<Query<Proof>, QueryRejection>,
+) -> Response {
+    let answered = answered(&service, &extensions, &headers, more).await;
+    let response = answered.unwrap_or_else(|response| response);
+    match response.headers().get(&LOCATION) {
+        Some(location) if is_browser(&extensions, &headers) => {
+            (StatusCode::FOUND, [(header::LOCATION, location.clone())]).into_response()
+        }
+        _ => response,
+    }
+}
+
+/// Whether whoever is asked about wants a page, and can be sent elsewhere.
+fn is_browser(extensions: &Extensions, headers: &HeaderMap) -> bool {
+    let forwarded = Connection::of(extensions).forwarded(headers);
+    let takes_pages = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .any(|value| value.to_str().is_ok_and(|text| text.contains("text/html")));
+    takes_pages && matches!(forwarded, Ok(Some(asked)) if matches!(asked.method, Method::GET | Method::HEAD))
+}
+
+/// The answer; an error of it is one too.
+async fn answered(
+    service: &Service,
+    extensions: &Extensions,
+    headers: &HeaderMap,
+    more: Result<Query<Proof>, QueryRejection>,
+) -> Result<Response, Response> {
+    let asked = Connection::of(extensions).forwarded(headers);
+    let asked = asked.map_err(IntoResponse::into_response)?.ok_or_else(no_proxy)?;
+    let more = more.ok().and_then(|Query(more)| more.demand());
+    let more = more
+        .ok_or_else(|| answer::bad_request("demand", "acr, max_age or elevated can't be read or reached"))?;
+    let question = question(&asked)?;
+    let rules = service.rules().now();
+    let (host, terms) = match rules.find(&question) {
+        Found::UnknownHost | Found::NoRule(_) => return Err(denied()),
+        Found::Rule(_, rule) if rule.allow == Allow::Deny => return Err(denied()),
+        // What the proxy demands besides, it demands of everybody.
+        Found::Rule(_, rule) if rule.allow == Allow::Public && more == Demand::default() => {
+            return Ok(StatusCode::NO_CONTENT.into_response());
+        }
+        Found::Rule(host, rule) => (host, rule.terms()),
+    };
+    let location = location(&question, &asked.uri);
+    let live = signed_in(service, question.host(), headers).await?;
+    let Some(live) = live.filter(|live| !service.must_enrol(live)) else {
+        return Err(sign_in(&location(&terms.demand.and(more))));
+    };
+    let now = service.now().map_err(|failure| answer::failed(&failure))?;
+    judged(service, host, &terms, &live, more, now, &location)
+}
+
+/// What a proxy says, as rules are asked it.
+fn question(asked: &Forwarded) -> Result<Question, Response> {
+    let network = match asked.client {
+        Sender::Address(address) => address,
+        // No network at all, so no rule for one is met.
+        Sender::Socket => std::net::Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let question = Question::read(&asked.host, &asked.uri, asked.method.as_str(), network);
+    question.map_err(|error| match error {
+        NoQuestion::Host => answer::bad_request("forwarded", "x-forwarded-host names no host"),
+        NoQuestion::Method => answer::bad_request("forwarded", "x-forwarded-method is none"),
+        // The client's doing, which the proxy shall tell it.
+        NoQuestion::Path(unclear) => {
+            let title = "The address can be read in more than one way";
+            answer::problem(StatusCode::FORBIDDEN, "unclear_path", title, &unclear.to_string())
+        }
+    })
+}
+
+/// Where a browser goes to meet a demand, and comes back from.
+fn location<'a>(question: &'a Question, uri: &'a str) -> impl Fn(&Demand) -> HeaderValue + 'a {
+    move |demand| {
+        let to = Target::parse(uri).unwrap_or_else(|_| Target::front());
+        let (host, to) = (question.host(), encoded(to.as_str()));
+        let text = format!(
+            "https://{host}/.countersign/begin?to={to}{}",
+            Proof::spelled(demand)
+        );
+        HeaderValue::from_str(&text).expect("a host's name and escapes are printable")
+    }
+}
+
+/// Whoever is signed in at the host by cookie, or shows a token.
+async fn signed_in(service: &Service, host: &str, headers: &HeaderMap) -> Result<Option<Live>, Response> {
+    if let Some(token) = cookie(headers, cookies::SESSION) {
+        let live = service.session_at(Some(host), token).await;
+        if let Some(live) = live.map_err(|failure| answer::failed(&failure))? {
+            return Ok(Some(live));
+        }
+    }
+    let Some(token) = bearer(headers) else {
+        return Ok(None);
+    };
+    let identified = service.identify(None, token).await;
+    let identified = identified.map_err(|failure| answer::failed(&failure))?;
+    Ok(identified.map(|identified| identified.live))
+}
+
+/// Judges who is signed in.
+fn judged(
+    service: &Service,
+    host: &Host,
+    terms: &Terms,
+    live: &Live,
+    more: Demand,
+    now: UnixSeconds,
+    location: &impl Fn(&Demand) -> HeaderValue,
+) -> Result<Response, Response> {
+    let claims = Map::new();
+    match host.judge(terms, &who(live, &claims), more, now) {
+        Verdict::Pass => Ok(passed(live, now)),
+        Verdict::SignInAgain => Err(sign_in(&location(&terms.demand.and(more)))),
+        Verdict::NoGroup => Err(denied()),
+        Verdict::NoClaim(name, value) => Err(no_claim(name, value)),
+        Verdict::StepUp { demand, is_expired } => {
+            let verdict = match is_expired {
+                true => ElevationVerdict::Expired,
+                false => ElevationVerdict::Required,
+            };
+            let status = match terms.strict_step_up {
+                true => StatusCode::UNAUTHORIZED,
+                false => StatusCode::FORBIDDEN,
+            };
+            let url = format!("{}{STEP_UP_URL}", service.issuer());
+            let owed = owed(verdict, &demand, status, &url, service.policy().elevation_s);
+            let mut response = owed.expect("the demand is not met");
+            response.headers_mut().insert(LOCATION, location(&demand));
+            Err(response)
+        }
+    }
+}
+
+/// Who is signed in, as rules look at it.
+pub(super) fn who<'a>(live: &'a Live, claims: &'a Map<String, Value>) -> Who<'a> {
+    Who {
+        groups: &live.session.groups,
+        claims,
+        standing: Standing {
+            level: live.standing.level,
+            authenticated_at: live.standing.authenticated_at,
+            elevation: live.standing.elevation,
+        },
+        signed_in_at: Some(live.session.created_at),
+    }
+}
+
+fn passed(live: &Live, now: UnixSeconds) -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    // Groups with a comma would read as two, so an application never hears of them.
+    let groups = live.session.groups.iter().filter(|group| !group.contains(','));
+    let groups: Vec<&str> = groups.map(String::as_str).collect();
+    let fields = [
+        (USER, live.session.account.as_str()),
+        (GROUPS, &groups.join(",")),
+        (ACR, live.standing.level_at(now).acr()),
+    ];
+    for (name, text) in fields {
+        // Names are UTF-8 without control characters, which a header's value may be (RFC 9110 §5.5).
+        if let Ok(value) = HeaderValue::from_bytes(text.as_bytes()) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+fn sign_in(location: &HeaderValue) -> Response {
+    let title = "Nobody is signed in here";
+    let mut response = answer::problem(StatusCode::UNAUTHORIZED, "unauthorized", title, "");
+    response.headers_mut().insert(LOCATION, location.clone());
+    response
+}
+
+fn denied() -> Response {
+    answer::problem(StatusCode::FORBIDDEN, "denied", "No rule lets this through", "")
+}
+
+fn no_claim(name: &str, value: &Value) -> Response {
+    let body = serde_json::json!({
+        "error": "insufficient privileges",
+        "code": "MISSING_CLAIM",
+        "required_claim": name,
+        "required_value": value,
+    });
+    (StatusCode::FORBIDDEN, axum::Json(body)).into_response()
+}
+
+fn no_proxy() -> Response {
+    let detail = "name its address in trusted_proxies";
+    answer::problem(
+        StatusCode::FORBIDDEN,
+        "no_proxy",
+        "Only a trusted proxy may ask this",
+        detail,
+    )
+}
+
+/// Where a way to a protected host begins, and what must be proven on it.
+#[derive(Deserialize)]
+struct Begin {
+    #[serde(default)]
+    to: String,
+    #[serde(default)]
+    acr: String,
+    max_age: Option<u32>,
+    #[serde(default)]
+    elevated: bool,
+}
+
+/// The protected host that a request came for, through a proxy.
+fn protected(service: &Service, extensions: &Extensions, headers: &HeaderMap) -> Result<String, Response> {
+    let reached = Connection::of(extensions).reached_at(headers);
+    let reached = reached
+        .map_err(IntoResponse::into_response)?
+        .ok_or_else(no_proxy)?;
+    let host = host_name(&reached).filter(|host| service.rules().now().host(host).is_some());
+    host.ok_or_else(denied)
+}
+
+/// `GET /.countersign/begin`, at a protected host.
+async fn begin(
+    State(service): State<Shared>,
+    extensions: Extensions,
+    headers: HeaderMap,
+    asked: Result<Query<Begin>, QueryRejection>,
+) -> Response {
+    let host = match protected(&service, &extensions, &headers) {
+        Ok(host) => host,
+        Err(response) => return response,
+    };
+    let Ok(Query(Begin {
+        to,
+        acr,
+        max_age,
+        elevated,
+    })) = asked
+    else {
+        return answer::bad_request("malformed", "the query can't be read");
+    };
+    let proof = Proof {
+        acr,
+        max_age,
+        elevated,
+    };
+    let target = match to.as_str() {
+        "" => Ok(Target::front()),
+        to => Target::parse(to),
+    };
+    let (Ok(to), Some(demand)) = (target, proof.demand()) else {
+        return answer::bad_request(
+            "target",
+            "`to` is no path of this host, or what must be proven can't be",
+        );
+    };
+    let token = draw_token(&service);
+    let (issuer, state) = (service.issuer(), token.digest());
+    let (to, proof) = (encoded(to.as_str()), Proof::spelled(&demand));
+    let location = format!("{issuer}/for?host={host}&to={to}&state={state}{proof}");
+    let mut response = (StatusCode::FOUND, [(header::LOCATION, location)]).into_response();
+    cookies::begin(&mut response, &token);
+    response
+}
+
+/// What a way to a protected host ends with.
+#[derive(Deserialize)]
+struct Callback {
+    ticket: String,
+    #[serde(default)]
+    to: String,
+}
+
+/// `GET /.countersign/callback`, at a protected host.
+async fn callback(
+    State(service): State<Shared>,
+    Asked(origin): Asked,
+    extensions: Extensions,
+    headers: HeaderMap,
+    asked: Result<Query<Callback>, QueryRejection>,
+) -> Response {
+    let host = match protected(&service, &extensions, &headers) {
+        Ok(host) => host,
+        Err(response) => return response,
+    };
+    let Ok(Query(Callback { ticket, to })) = asked else {
+        return answer::bad_request("malformed", "the query can't be read");
+    };
+    let Ok(to) = Target::parse(&to) else {
+        return answer::bad_request("target", "`to` is no path of this host");
+    };
+    let over = || {
+        let title = "This way in is over, or was begun in another browser";
+        answer::problem(
+            StatusCode::FORBIDDEN,
+            "no_ticket",
+            title,
+            "open the application once more",
+        )
+    };
+    let Some(begun) = cookie(&headers, cookies::BEGIN) else {
+        return over();
+    };
+    let entered = match service
+        .enter_host(&ticket, &host, Digest::of(begun), &origin)
+        .await
+    {
+        Err(failure) => return answer::failed(&failure),
+        Ok(None) => return over(),
+        Ok(Some(entered)) => entered,
+    };
+    // With its host, so that no path can be read as another.
+    let location = format!("https://{host}{}", to.as_str());
+    let mut response = (StatusCode::FOUND, [(header::LOCATION, location)]).into_response();
+    cookies::open_with(&mut response, &entered.token, entered.expires_in_s);
+    cookies::drop(response, cookies::BEGIN)
+}
