@@ -59,6 +59,17 @@ pub enum ClaimValue {
     Text(String),
 }
 
+/// As people read it: a text stands in quotation marks.
+impl fmt::Display for ClaimValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ClaimValue::Bool(truth) => truth.fmt(f),
+            ClaimValue::Integer(number) => number.fmt(f),
+            ClaimValue::Text(text) => write!(f, "{text:?}"),
+        }
+    }
+}
+
 /// Why there can't be such a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

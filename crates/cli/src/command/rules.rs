@@ -13,7 +13,7 @@ use countersign_server::service::rules::{
     Allow, Found, Host, NoQuestion, Question, Rule, Rules as Read, Terms, Verdict, Who,
 };
 use countersign_server::wiring::{self, Plan};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::user::unexpected;
 use crate::installation::Data;
@@ -216,7 +216,7 @@ fn passes(host: &Host, terms: &Terms, user: &User) -> String {
     for (level, elevation, told) in ways {
         let who = Who {
             groups: &user.groups,
-            claims: &Map::new(),
+            claims: &user.claims,
             standing: Standing {
                 level,
                 authenticated_at: NOW,

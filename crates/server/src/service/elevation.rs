@@ -87,7 +87,11 @@ impl Service {
     /// [`Failure`].
     pub async fn identify(&self, host: Option<&str>, token: &str) -> Result<Option<Identified>, Failure> {
         let now = self.pulse.now()?;
-        let identified = |live: Option<Live>, made_at| live.map(|live| Identified { live, made_at, now });
+        // Who may do nothing but enrol a second factor is nobody yet to an application.
+        let identified = |live: Option<Live>, made_at| {
+            let whole = live.filter(|live| !self.must_enrol(live) && !live.session.recovers);
+            whole.map(|live| Identified { live, made_at, now })
+        };
         if Presented::of(token).is_some() {
             return Ok(identified(self.session_at(host, token).await?, None));
         }

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock, RwLock};
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
+use countersign_auth::claim;
 use countersign_auth::id::{Digest, hex, unhex};
 use countersign_auth::record::{Session, Signing};
 use countersign_auth::seal::{KeyRing, SealError};
@@ -55,6 +56,9 @@ pub struct Claims {
     pub purpose: String,
     /// The account's groups.
     pub groups: Vec<String>,
+    /// The account's own claims, beside the others.
+    #[serde(flatten)]
+    pub claims: claim::Claims,
 }
 
 impl Claims {
@@ -169,6 +173,7 @@ impl Tokens {
             elevated_until: elevation.until,
             purpose: purpose.to_owned(),
             groups: session.groups.clone(),
+            claims: session.claims.clone(),
         };
         let payload = BASE64URL_NOPAD.encode(&claims.emit());
         let whole = |header: String, sign: &dyn Fn(&[u8]) -> Vec<u8>| {
@@ -265,6 +270,7 @@ fn header(key: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use countersign_auth::claim::ClaimValue;
     use countersign_auth::record::SigningKey;
     use countersign_auth::seal::Place;
     use serde_json::Value;
@@ -330,8 +336,7 @@ mod tests {
             keys: Vec::new(),
             tickets: Vec::new(),
             groups: vec!["staff".into()],
-            claims: Default::default(),
-            recovers: false,
+            claims: [("publisher".into(), ClaimValue::Bool(true))].into(),
             label: String::new(),
             network: String::new(),
             agent: String::new(),
@@ -351,6 +356,7 @@ mod tests {
         let claims = tokens.read(&token, NOW).expect("it is ours");
         assert_eq!(claims.standing(), elevated().standing);
         assert_eq!((claims.sub.as_str(), claims.purpose.as_str()), ("alice", "pay"));
+        assert_eq!(claims.claims, elevated().claims);
         assert!(tokens.read(&token, NOW.plus(3599)).is_some());
         assert_eq!(tokens.read(&token, NOW.plus(3600)), None);
     }

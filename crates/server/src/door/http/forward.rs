@@ -11,11 +11,11 @@ use axum::extract::{Query, State};
 use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use countersign_auth::claim::ClaimValue;
 use countersign_auth::id::Digest;
 use countersign_core::elevation::{Demand, ElevationVerdict, Level, Standing};
 use countersign_core::time::UnixSeconds;
 use serde::Deserialize;
-use serde_json::{Map, Value};
 
 use super::asked::{Asked, bearer, cookie};
 use super::forwarded::Forwarded;
@@ -215,8 +215,7 @@ fn judged(
     now: UnixSeconds,
     location: &impl Fn(&Demand) -> HeaderValue,
 ) -> Result<Response, Response> {
-    let claims = Map::new();
-    match host.judge(terms, &who(live, &claims), more, now) {
+    match host.judge(terms, &who(live), more, now) {
         Verdict::Pass => Ok(passed(live, now)),
         Verdict::SignInAgain => Err(sign_in(&location(&terms.demand.and(more)))),
         Verdict::NoGroup => Err(denied()),
@@ -240,10 +239,10 @@ fn judged(
 }
 
 /// Who is signed in, as rules look at it.
-pub(super) fn who<'a>(live: &'a Live, claims: &'a Map<String, Value>) -> Who<'a> {
+pub(super) fn who(live: &Live) -> Who<'_> {
     Who {
         groups: &live.session.groups,
-        claims,
+        claims: &live.session.claims,
         standing: Standing {
             level: live.standing.level,
             authenticated_at: live.standing.authenticated_at,
@@ -283,7 +282,7 @@ fn denied() -> Response {
     answer::problem(StatusCode::FORBIDDEN, "denied", "No rule lets this through", "")
 }
 
-fn no_claim(name: &str, value: &Value) -> Response {
+fn no_claim(name: &str, value: &ClaimValue) -> Response {
     let body = serde_json::json!({
         "error": "insufficient privileges",
         "code": "MISSING_CLAIM",

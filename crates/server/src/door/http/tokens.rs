@@ -13,6 +13,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
+use countersign_auth::claim::Claims;
 use countersign_core::elevation::Level;
 use countersign_core::time::UnixSeconds;
 use data_encoding::{BASE64, BASE64URL_NOPAD};
@@ -202,6 +203,9 @@ struct Told {
     #[schema(value_type = u64, nullable = false, required = false)]
     elevated_until: Option<UnixSeconds>,
     groups: Vec<String>,
+    /// The account's own claims.
+    #[schema(value_type = Object)]
+    claims: Claims,
 }
 
 impl Told {
@@ -225,6 +229,7 @@ impl Told {
             elevation_time: standing.elevation.map(|elevation| elevation.since),
             elevated_until: standing.elevation.map(|elevation| elevation.until),
             groups: session.groups.clone(),
+            claims: session.claims.clone(),
         }
     }
 }

@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use countersign_auth::claim::{self, ClaimValue};
 use countersign_core::elevation::{Demand, Level};
 use ipnet::IpNet;
 use serde::Deserialize;
-use serde_json::Value;
 use toml::Spanned;
 
 use super::path::{OWN_PREFIX, Path};
@@ -418,14 +418,14 @@ impl Reading<'_> {
         let mut claims = BTreeMap::new();
         for (name, value) in rule.claims {
             let at = value.span().start;
-            match json(value.into_inner()) {
+            match claim_value(&name, value.into_inner()) {
                 Some(value) => drop(claims.insert(name, value)),
                 None => {
                     let field = format!("host.rule.claims.{name}");
                     self.note(
                         at,
                         &field,
-                        "JSON has no such value; write a text, a number, true or false, or lists of them",
+                        "no account has such a claim; write a text, a whole number, true or false, and a name of its own",
                     );
                 }
             }
@@ -454,18 +454,13 @@ impl Reading<'_> {
     }
 }
 
-/// A value as JSON spells it; none for dates and for numbers that JSON does not have.
-fn json(value: toml::Value) -> Option<Value> {
-    match value {
-        toml::Value::String(text) => Some(Value::String(text)),
-        toml::Value::Integer(number) => Some(Value::from(number)),
-        toml::Value::Float(number) => serde_json::Number::from_f64(number).map(Value::Number),
-        toml::Value::Boolean(truth) => Some(Value::Bool(truth)),
-        toml::Value::Array(values) => values.into_iter().map(json).collect(),
-        toml::Value::Table(table) => {
-            let members = table.into_iter().map(|(name, value)| Some((name, json(value)?)));
-            members.collect::<Option<_>>().map(Value::Object)
-        }
-        toml::Value::Datetime(_) => None,
-    }
+/// The value of a claim; none where no account could have it.
+fn claim_value(name: &str, value: toml::Value) -> Option<ClaimValue> {
+    let value = match value {
+        toml::Value::String(text) => ClaimValue::Text(text),
+        toml::Value::Integer(number) => ClaimValue::Integer(number),
+        toml::Value::Boolean(truth) => ClaimValue::Bool(truth),
+        _ => return None,
+    };
+    claim::check(name, &value).is_ok().then_some(value)
 }

@@ -6,14 +6,14 @@
 //! Read next: [`Rules::find`] and [`Terms::judge`], which decide; `file` for how rules are written; `path` for the one
 //! spelling in which paths are compared.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, RwLock};
 
+use countersign_auth::claim::{ClaimValue, Claims};
 use countersign_core::elevation::{Demand, ElevationVerdict, Level, Standing, judge};
 use countersign_core::time::UnixSeconds;
 use ipnet::IpNet;
-use serde_json::{Map, Value};
 
 mod file;
 mod fuzz;
@@ -85,7 +85,7 @@ pub struct Terms {
     /// One of these groups; none for whatever groups.
     pub groups: Vec<String>,
     /// All of these claims, each of this JSON type and value.
-    pub claims: BTreeMap<String, Value>,
+    pub claims: Claims,
     /// Strength, age and elevation.
     pub demand: Demand,
     /// Whether a step-up is asked for by 401, as RFC 9470 §3 has it, in place of 403.
@@ -138,7 +138,7 @@ pub struct Who<'a> {
     /// Groups of the account.
     pub groups: &'a [String],
     /// Its claims.
-    pub claims: &'a Map<String, Value>,
+    pub claims: &'a Claims,
     /// What was proven.
     pub standing: Standing,
     /// When the session was opened; none for a token that is no session.
@@ -156,7 +156,7 @@ pub enum Verdict<'a> {
     /// They are in none of the groups.
     NoGroup,
     /// This claim is missing, or of another type or value.
-    NoClaim(&'a str, &'a Value),
+    NoClaim(&'a str, &'a ClaimValue),
     /// This must be proven first.
     StepUp {
         /// All that is demanded.

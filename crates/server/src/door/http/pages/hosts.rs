@@ -11,7 +11,6 @@ use axum::response::Response;
 use countersign_auth::id::{Digest, SessionToken};
 use countersign_core::elevation::{Demand, ElevationVerdict, judge};
 use serde::Deserialize;
-use serde_json::Map;
 use zeroize::Zeroizing;
 
 use super::asked::{Arrived, Form};
@@ -145,8 +144,7 @@ async fn onto(service: &Service, way: &Way, live: &Live) -> Response {
             Problem::of(StatusCode::BAD_REQUEST, "", "The host is no longer protected."),
         );
     };
-    if host.judge(&Terms::default(), &who(live, &Map::new()), Demand::default(), now) == Verdict::SignInAgain
-    {
+    if host.judge(&Terms::default(), &who(live), Demand::default(), now) == Verdict::SignInAgain {
         return cookies::remember(onward("/sign-in"), &way.query());
     }
     if judge(&live.standing, &way.demand, now) != ElevationVerdict::Met {
