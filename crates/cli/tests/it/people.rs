@@ -348,7 +348,7 @@ fn guide() -> Vec<String> {
 /// What a query of a users table answers, as `sqlite3 -json` prints it.
 fn rows(table: &Connection, query: &str) -> String {
     let mut statement = table.prepare(query).expect("the guide's query runs");
-    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut found = statement.query([]).expect("it runs");
     let mut rows = Vec::new();
     while let Some(row) = found.next().expect("a row") {

@@ -55,7 +55,8 @@ impl Webhook {
     pub fn new(url: &str, secret: &Zeroizing<String>) -> Result<Webhook, String> {
         if secret.len() < SECRET_BYTES_MIN {
             return Err(format!(
-                "`sms_webhook_secret_file` holds fewer than {SECRET_BYTES_MIN} bytes; draw one with `countersign secret`"
+                "`sms_webhook_secret_file` holds fewer than {SECRET_BYTES_MIN} bytes; draw one with \
+                 `countersign secret`"
             ));
         }
         // A redirect would carry the message elsewhere.

@@ -216,6 +216,9 @@ struct Records<'a> {
     room: Zeroizing<Vec<u8>>,
 }
 
+/// A record: the line in which it begins, and its cells.
+type Record = (usize, Vec<Zeroizing<String>>);
+
 impl<'a> Records<'a> {
     fn of(text: &'a str) -> Records<'a> {
         Records {
@@ -227,7 +230,7 @@ impl<'a> Records<'a> {
     }
 
     /// The next record and the line in which it begins; none after the last.
-    fn next(&mut self) -> Result<Option<(usize, Vec<Zeroizing<String>>)>, Unreadable> {
+    fn next(&mut self) -> Result<Option<Record>, Unreadable> {
         let begin = self.rest.trim_start_matches(['\r', '\n']);
         self.advance(self.rest.len() - begin.len());
         let line = self.line;

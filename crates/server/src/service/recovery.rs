@@ -1,7 +1,7 @@
 //! Recovery by mail, and the address such mail goes to: from a door's texts to the rules, and codes to the outbox.
 //!
-//! Knows: what is hashed and what is sent. Must never know: whether a name exists before a rule said so; what it says to
-//! a door is the same either way.
+//! Knows: what is hashed and what is sent. Must never know: whether a name exists before a rule said so; what it
+//! says to a door is the same either way.
 
 use countersign_auth::command::password::Checked;
 use countersign_auth::command::recovery::finish::{self, Finish};

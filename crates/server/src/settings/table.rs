@@ -197,8 +197,8 @@ pub const TABLE: [Setting; 49] = [
     Setting {
         name: "smtp_url",
         default: "\"\"",
-        about: "Where mail is handed in: smtps://USER@mail.example.org, or smtp:// for STARTTLS, which is then demanded. \
-                Plain text goes to this machine alone. Without it no mail is sent and nothing is recovered by mail.",
+        about: "Where mail is handed in: smtps://USER@mail.example.org, or smtp:// for STARTTLS, which is then \
+                demanded. Plain text goes to this machine alone. Without it no mail is sent and nothing is recovered by mail.",
         apply: |to, text| {
             let Some(text) = optional(text) else {
                 to.smtp_url = None;
@@ -259,7 +259,8 @@ pub const TABLE: [Setting; 49] = [
     Setting {
         name: "sms_webhook",
         default: "\"\"",
-        about: "Where text messages are posted, over HTTPS: recoveries are then told on an account's telephone as well.",
+        about: "Where text messages are posted, over HTTPS: recoveries are then told on an account's telephone as \
+                well.",
         apply: |to, text| {
             to.sms_webhook = optional(text).map(ToOwned::to_owned);
             match to.sms_webhook.as_deref().map_or(Ok(()), webhook::check_url) {
@@ -475,8 +476,8 @@ pub const TABLE: [Setting; 49] = [
     Setting {
         name: "totp_enabled",
         default: "\"true\"",
-        about: "true, 1, yes or on: codes are verified. Anything else: six equal digits are accepted for any code, in the \
-                development profile alone. TOTP_ENABLED in the environment is the same.",
+        about: "true, 1, yes or on: codes are verified. Anything else: six equal digits are accepted for any code, in \
+                the development profile alone. TOTP_ENABLED in the environment is the same.",
         apply: |to, text| {
             let is_on = ["true", "1", "yes", "on"].contains(&text.trim().to_ascii_lowercase().as_str());
             to.policy.dummy_codes = !is_on;

@@ -137,7 +137,7 @@ async fn answered(
     let more = more.ok().and_then(|Query(more)| more.demand());
     let more = more
         .ok_or_else(|| answer::bad_request("demand", "acr, max_age or elevated can't be read or reached"))?;
-    let question = question(&asked)?;
+    let question = question(&asked).map_err(unasked)?;
     let rules = service.rules().now();
     let (host, terms) = match rules.find(&question) {
         Found::UnknownHost | Found::NoRule(_) => return Err(denied()),
@@ -154,26 +154,31 @@ async fn answered(
         return Err(sign_in(&location(&terms.demand.and(more))));
     };
     let now = service.now().map_err(|failure| answer::failed(&failure))?;
-    judged(service, host, &terms, &live, more, now, &location)
+    Ok(judged(service, host, &terms, &live, more, now, &location))
 }
 
 /// What a proxy says, as rules are asked it.
-fn question(asked: &Forwarded) -> Result<Question, Response> {
+fn question(asked: &Forwarded) -> Result<Question, NoQuestion> {
     let network = match asked.client {
         Sender::Address(address) => address,
         // No network at all, so no rule for one is met.
         Sender::Socket => std::net::Ipv6Addr::UNSPECIFIED.into(),
     };
-    let question = Question::read(&asked.host, &asked.uri, asked.method.as_str(), network);
-    question.map_err(|error| match error {
+    Question::read(&asked.host, &asked.uri, asked.method.as_str(), network)
+}
+
+/// Why there is no question.
+fn unasked(error: NoQuestion) -> Response {
+    match error {
         NoQuestion::Host => answer::bad_request("forwarded", "x-forwarded-host names no host"),
         NoQuestion::Method => answer::bad_request("forwarded", "x-forwarded-method is none"),
         // The client's doing, which the proxy shall tell it.
         NoQuestion::Path(unclear) => {
             let title = "The address can be read in more than one way";
-            answer::problem(StatusCode::FORBIDDEN, "unclear_path", title, &unclear.to_string())
+            let why = unclear.to_string();
+            answer::problem(StatusCode::FORBIDDEN, "unclear_path", title, &why)
         }
-    })
+    }
 }
 
 /// Where a browser goes to meet a demand, and comes back from.
@@ -214,12 +219,12 @@ fn judged(
     more: Demand,
     now: UnixSeconds,
     location: &impl Fn(&Demand) -> HeaderValue,
-) -> Result<Response, Response> {
+) -> Response {
     match host.judge(terms, &who(live), more, now) {
-        Verdict::Pass => Ok(passed(live, now)),
-        Verdict::SignInAgain => Err(sign_in(&location(&terms.demand.and(more)))),
-        Verdict::NoGroup => Err(denied()),
-        Verdict::NoClaim(name, value) => Err(no_claim(name, value)),
+        Verdict::Pass => passed(live, now),
+        Verdict::SignInAgain => sign_in(&location(&terms.demand.and(more))),
+        Verdict::NoGroup => denied(),
+        Verdict::NoClaim(name, value) => no_claim(name, value),
         Verdict::StepUp { demand, is_expired } => {
             let verdict = match is_expired {
                 true => ElevationVerdict::Expired,
@@ -233,7 +238,7 @@ fn judged(
             let owed = owed(verdict, &demand, status, &url, service.policy().elevation_s);
             let mut response = owed.expect("the demand is not met");
             response.headers_mut().insert(LOCATION, location(&demand));
-            Err(response)
+            response
         }
     }
 }
@@ -315,13 +320,17 @@ struct Begin {
 }
 
 /// The protected host that a request came for, through a proxy.
-fn protected(service: &Service, extensions: &Extensions, headers: &HeaderMap) -> Result<String, Response> {
-    let reached = Connection::of(extensions).reached_at(headers);
-    let reached = reached
-        .map_err(IntoResponse::into_response)?
-        .ok_or_else(no_proxy)?;
+fn protected(
+    service: &Service,
+    extensions: &Extensions,
+    headers: &HeaderMap,
+) -> Result<String, Box<Response>> {
+    let reached = match Connection::of(extensions).reached_at(headers) {
+        Ok(reached) => reached.ok_or_else(|| Box::new(no_proxy()))?,
+        Err(bad) => return Err(Box::new(bad.into_response())),
+    };
     let host = host_name(&reached).filter(|host| service.rules().now().host(host).is_some());
-    host.ok_or_else(denied)
+    host.ok_or_else(|| Box::new(denied()))
 }
 
 /// `GET /.countersign/begin`, at a protected host.
@@ -333,7 +342,7 @@ async fn begin(
 ) -> Response {
     let host = match protected(&service, &extensions, &headers) {
         Ok(host) => host,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let Ok(Query(Begin {
         to,
@@ -386,7 +395,7 @@ async fn callback(
 ) -> Response {
     let host = match protected(&service, &extensions, &headers) {
         Ok(host) => host,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let Ok(Query(Callback { ticket, to })) = asked else {
         return answer::bad_request("malformed", "the query can't be read");
