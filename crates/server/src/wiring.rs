@@ -124,8 +124,8 @@ impl fmt::Display for OpenError {
                 "the store is an unfinished copy of another; run `countersign store copy` once more to finish it",
             ),
             OpenError::TriedOut => f.write_str(
-                "codes for trying out were accepted for what is in this store, so production can't trust it; begin with \
-                 an empty data folder",
+                "codes for trying out were accepted for what is in this store, so production can't trust it; begin \
+                 with an empty data folder",
             ),
             OpenError::Meant => f.write_str(
                 "this data folder has accounts already, and codes for trying out would open them to everybody; name an \

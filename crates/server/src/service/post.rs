@@ -1,8 +1,8 @@
 //! The outbox: notices are records, committed with the act they tell of, and are handed on from there at least once.
 //!
-//! Knows: who is written to, in which words, how often it is tried and when it is given up. Must never know: SMTP
-//! or any other way a message travels; that is the couriers'. A code to be sent is in memory alone and never in the store:
-//! where the process dies before it left, its asker asks again.
+//! Knows: who is written to, in which words, how often it is tried and when it is given up. Must never know: SMTP or
+//! any other way a message travels; that is the couriers'. A code to be sent is in memory alone and never in the
+//! store: where the process dies before it left, its asker asks again.
 //!
 //! Of several nodes the one that commits a notice sends it. Another looks through the outbox for what stays behind, so
 //! a notice may be sent twice; both carry one identifier.

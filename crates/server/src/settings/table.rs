@@ -198,7 +198,8 @@ pub const TABLE: [Setting; 49] = [
         name: "smtp_url",
         default: "\"\"",
         about: "Where mail is handed in: smtps://USER@mail.example.org, or smtp:// for STARTTLS, which is then \
-                demanded. Plain text goes to this machine alone. Without it no mail is sent and nothing is recovered by mail.",
+                demanded. Plain text goes to this machine alone. Without it no mail is sent and nothing is recovered \
+                by mail.",
         apply: |to, text| {
             let Some(text) = optional(text) else {
                 to.smtp_url = None;

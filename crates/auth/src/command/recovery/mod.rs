@@ -1,9 +1,9 @@
 //! Recovery by two independent proofs: a code sent to the account's mail address, and the factor that is left.
 //!
 //! Whoever lost the password proves a second factor, and sets a new password. Whoever lost the second factors proves
-//! the password, and gets a session that can do nothing but enrol a new one, which takes their place when it is confirmed.
-//! The factor that was not lost is never touched, and a session of two factors never comes of mail (NIST SP 800-63B-4
-//! §4.2.2.2: one recovery code and one bound authenticator; §3.1.3.1: mail is no authenticator).
+//! the password, and gets a session that can do nothing but enrol a new one, which takes their place when it is
+//! confirmed. The factor that was not lost is never touched, and a session of two factors never comes of mail (NIST SP
+//! 800-63B-4 §4.2.2.2: one recovery code and one bound authenticator; §3.1.3.1: mail is no authenticator).
 //!
 //! Knows: requests, proofs, the delay and how it is called off. Must never know: how a code is sent. Read next:
 //! [`prove`] for the proofs, [`finish`] for what they allow.

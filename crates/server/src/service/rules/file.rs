@@ -425,7 +425,7 @@ impl Reading<'_> {
                     self.note(
                         at,
                         &field,
-                        "no account has such a claim; write a text, a whole number, true or false, by a name of its own",
+                        "no account has such a claim; write a text, a whole number, true or false",
                     );
                 }
             }
