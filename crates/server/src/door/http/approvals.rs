@@ -117,6 +117,7 @@ struct AskedFor<'a> {
 #[utoipa::path(
     post,
     path = "/api/approvals",
+    operation_id = "ask_approval",
     tag = "approvals",
     security(("application" = [])),
     request_body = Ask,
@@ -237,6 +238,7 @@ impl<'a> WaitingOne<'a> {
 #[utoipa::path(
     get,
     path = "/api/approvals",
+    operation_id = "waiting_approvals",
     tag = "approvals",
     security(("session" = [])),
     responses((status = 200, description = "They wait", body = Vec<WaitingOne>), InSession, Enrolled, Always)
@@ -272,6 +274,7 @@ pub(super) struct Given {
 #[utoipa::path(
     post,
     path = "/api/approvals/{id}/answer",
+    operation_id = "answer_approval",
     tag = "approvals",
     security(("session" = [])),
     params(("id" = String, Path, pattern = "^[0-9a-f]{64}$")),
@@ -363,6 +366,7 @@ impl<'a> Became<'a> {
 #[utoipa::path(
     post,
     path = "/api/approvals/{id}/redeem",
+    operation_id = "redeem_approval",
     tag = "approvals",
     security(("application" = [])),
     params(("id" = String, Path, pattern = "^[0-9a-f]{64}$")),

@@ -47,6 +47,7 @@ struct Begun<'a> {
 #[utoipa::path(
     post,
     path = "/auth/approval/begin",
+    operation_id = "begin_number",
     tag = "step-up",
     security(("session" = [])),
     request_body = Begin,
@@ -115,6 +116,7 @@ struct Request {
 #[utoipa::path(
     get,
     path = "/auth/approval/pending",
+    operation_id = "waiting_number",
     tag = "step-up",
     security(("session" = [])),
     responses((status = 200, description = "What is asked", body = Waiting), InSession, Enrolled, Always)
@@ -159,6 +161,7 @@ pub(super) struct Answer {
 #[utoipa::path(
     post,
     path = "/auth/approval/answer",
+    operation_id = "answer_number",
     tag = "step-up",
     security(("session" = [])),
     request_body = Answer,
@@ -231,6 +234,7 @@ struct NotYet {
 #[utoipa::path(
     post,
     path = "/auth/approval/result",
+    operation_id = "number_result",
     tag = "step-up",
     security(("session" = [])),
     request_body = Collect,
