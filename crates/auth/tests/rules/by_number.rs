@@ -11,7 +11,7 @@ use countersign_auth::command::step_up::{StepUp, SteppedUp};
 use countersign_auth::command::upkeep::Sweep;
 use countersign_auth::event::{Act, Reason};
 use countersign_auth::id::{Digest, Presented};
-use countersign_auth::policy::{LENDER_S, NUMBER_S, REDEEM_S};
+use countersign_auth::policy::{LENDER_S, NUMBER_S, REDEEM_S, SecondFactor};
 use countersign_auth::record::{Key, NoticeKind, Record};
 use countersign_auth::session::{Level, opened};
 use countersign_core::elevation::{Demand, ElevationVerdict, Standing, judge};
@@ -303,8 +303,7 @@ fn two_sessions_never_keep_each_other_elevated_beyond_the_hour_of_the_last_code(
 #[test]
 fn what_is_lent_to_a_password_s_session_is_no_younger_than_the_code_it_rests_on() {
     let mut installation = Installation::new();
-    installation.policy.second_factor_at_step_up = true;
-    installation.policy.second_factor_required = false;
+    installation.policy.second_factor = SecondFactor::AtStepUp;
     let alice = installation.person("alice");
     let lender = installation.first_session(&name("alice"), &origin(HOME));
     let code = alice.code(installation.now, 0);
