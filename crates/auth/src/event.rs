@@ -28,6 +28,19 @@ pub struct Origin {
     pub request: String,
 }
 
+impl Origin {
+    /// The server itself.
+    pub fn server() -> Origin {
+        Origin {
+            door: Door::Server,
+            network: String::new(),
+            browser: None,
+            agent: String::new(),
+            request: String::new(),
+        }
+    }
+}
+
 /// A way in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -62,7 +75,7 @@ pub struct Event {
     /// The request.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub request: String,
-    /// What the act was about: a session's or factor's short id, a key id, a group.
+    /// What the act was about: a session's or factor's short id, a key id, a group, an action's digest.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub object: String,
     /// How many attempts this entry stands for.
@@ -134,6 +147,11 @@ pub enum Act {
     ApplicationAdd,
     ApplicationRemove,
     ApplicationCheck,
+    ApprovalAsk,
+    ApprovalAnswer,
+    ApprovalRedeem,
+    NumberAsk,
+    NumberAnswer,
     ClockAccept,
     BackupMake,
     StoreReturn,

@@ -14,6 +14,8 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod action;
+pub mod asks;
 pub mod claim;
 pub mod command;
 pub mod contact;

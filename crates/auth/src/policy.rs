@@ -37,6 +37,10 @@ pub struct Policy {
     pub session_idle_s: u32,
     /// How long an elevation lasts, in seconds.
     pub elevation_s: u32,
+    /// Whether an application may let a one-time code, which covers no action, approve one.
+    pub totp_fallback: bool,
+    /// Whether a session may be stepped up by a number that is typed in another of the same person.
+    pub approve_by_number: bool,
     /// How long a session's token lives on after it was replaced, for requests in flight, in seconds.
     pub overlap_s: u32,
     /// How long a ticket lives by which a session is entered at a protected host, in seconds.
@@ -149,6 +153,20 @@ pub const SESSIONS_MAX: usize = 64;
 pub const HOSTS_MAX: usize = 64;
 /// Most tickets of one session at once by which it is entered at a protected host; the oldest goes.
 pub const HOST_TICKETS_MAX: usize = 8;
+/// Most approvals that wait for an account's owner, or for whoever asked, at once; one more is refused.
+pub const APPROVALS_MAX: usize = 8;
+/// Most of them that one application asked for.
+pub const APPROVALS_OF_ONE_MAX: usize = 4;
+/// Shortest and longest time in seconds in which an approval may be answered.
+pub const APPROVAL_S: core::ops::RangeInclusive<u32> = 30..=300;
+/// Seconds in which whoever asked may still hear of it after the last moment of an answer.
+pub const REDEEM_S: u64 = 60;
+/// Seconds in which a number must be typed.
+pub const NUMBER_S: u64 = 90;
+/// Wrong numbers after which a wish to be stepped up is denied.
+pub const WRONG_NUMBERS_MAX: u8 = 3;
+/// Oldest proof in seconds of a session in which a number is typed; what it lends ends with it.
+pub const LENDER_S: u32 = 3_600;
 /// Longest purpose of an elevation, in characters.
 pub const PURPOSE_CHARS_MAX: usize = 64;
 /// Largest number of known browsers of one account; the one unused for longest goes.
@@ -184,6 +202,8 @@ impl Default for Policy {
             session_s: 3600,
             session_idle_s: 1800,
             elevation_s: 900,
+            totp_fallback: true,
+            approve_by_number: true,
             overlap_s: 10,
             host_ticket_s: 60,
             enrolment_s: 900,

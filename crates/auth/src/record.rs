@@ -13,6 +13,7 @@ use countersign_core::elevation::Standing;
 use countersign_core::time::UnixSeconds;
 use serde::{Deserialize, Serialize};
 
+use crate::asks::Ask;
 use crate::claim::Claims;
 use crate::contact::{Email, EmailPending, MailAddress, PhoneNumber};
 use crate::credential::Factor;
@@ -21,6 +22,10 @@ use crate::id::Digest;
 use crate::name::Name;
 use crate::role::Role;
 use crate::seal::Sealed;
+
+mod approval;
+
+pub use approval::{Approval, ApprovalState, NumberRequest, NumberState};
 
 /// The key of a record.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -44,6 +49,10 @@ pub enum Key {
     Signing,
     /// An application that asks about tokens, by its name.
     Application(Name),
+    /// An action that an application asks a person to approve, by its identifier.
+    Approval(Digest),
+    /// A session's wish to be stepped up by another of the same person, by its token's digest.
+    NumberRequest(Digest),
     /// A notice to an account's owner: a row of the outbox until it is delivered, a line on their page until
     /// it is old.
     Notice(Digest),
@@ -73,6 +82,10 @@ pub enum Record {
     Signing(Signing),
     /// See [`Application`].
     Application(Application),
+    /// See [`Approval`].
+    Approval(Box<Approval>),
+    /// See [`NumberRequest`].
+    NumberRequest(NumberRequest),
     /// See [`Notice`].
     Notice(Notice),
     /// See [`Recovery`].
@@ -89,6 +102,8 @@ impl Record {
             Record::Session(session) => Some(session.expires_at),
             Record::Browser(browser) => Some(browser.expires_at),
             Record::Ticket(ticket) => Some(ticket.expires_at),
+            Record::Approval(approval) => Some(approval.expires_at),
+            Record::NumberRequest(request) => Some(request.expires_at),
             Record::Notice(notice) => Some(notice.at.plus(NOTICE_KEPT_S)),
             Record::Recovery(recovery) => Some(recovery.expires_at),
         }
@@ -149,6 +164,15 @@ pub struct Account {
     /// Where its owner is sent text messages.
     #[serde(default)]
     pub phone: Option<PhoneNumber>,
+    /// Actions that it was asked to approve and that were not redeemed yet, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<Open>,
+    /// The one wish of a session to be stepped up by another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number_request: Option<Open>,
+    /// Who asked its owner for something within the last hour, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asks: Vec<Ask>,
     /// Complete sign-ins so far.
     #[serde(default)]
     pub sign_ins: u64,
@@ -181,6 +205,9 @@ impl Account {
             email: None,
             email_pending: None,
             phone: None,
+            approvals: Vec::new(),
+            number_request: None,
+            asks: Vec::new(),
             sign_ins: 0,
             failures: 0,
             last_sign_in: None,
@@ -504,6 +531,10 @@ pub enum NoticeKind {
     PasswordRecovered,
     /// The second factors were replaced by a recovery.
     FactorsRecovered,
+    /// An action that an application asked about was denied.
+    ApprovalDenied,
+    /// A session's wish to be stepped up by another was denied.
+    NumberDenied,
 }
 
 impl NoticeKind {
@@ -541,6 +572,14 @@ impl NoticeKind {
             }
             NoticeKind::FactorsRecovered => {
                 "A recovery replaced your second factors by a new one; the old ones no longer work."
+            }
+            NoticeKind::ApprovalDenied => {
+                "An application asked you to approve an action, and it was denied. If you did not begin it, tell \
+                 whoever runs the application."
+            }
+            NoticeKind::NumberDenied => {
+                "A session of yours asked another to confirm it, and it was denied. If you did not begin it, end that \
+                 session and change your password."
             }
         }
     }

@@ -6,7 +6,9 @@ use alloc::collections::BTreeMap;
 
 use crate::id::Digest;
 use crate::name::Name;
-use crate::record::{Account, Bucket, Challenge, Key, Record, Recovery, Session, Ticket};
+use crate::record::{
+    Account, Approval, Bucket, Challenge, Key, NumberRequest, Record, Recovery, Session, Ticket,
+};
 use crate::rule::Change;
 
 /// The version of a record; 0 stands for "never stored or deleted". A store never gives one version out
@@ -119,6 +121,22 @@ impl Snapshot {
     pub fn recovery(&self, id: Digest) -> Option<&Recovery> {
         match self.record(&Key::Recovery(id)) {
             Some(Record::Recovery(recovery)) => Some(recovery),
+            _ => None,
+        }
+    }
+
+    /// The approval of that identifier.
+    pub fn approval(&self, id: Digest) -> Option<&Approval> {
+        match self.record(&Key::Approval(id)) {
+            Some(Record::Approval(approval)) => Some(approval),
+            _ => None,
+        }
+    }
+
+    /// The wish to be stepped up by a number, of that digest.
+    pub fn number_request(&self, id: Digest) -> Option<&NumberRequest> {
+        match self.record(&Key::NumberRequest(id)) {
+            Some(Record::NumberRequest(request)) => Some(request),
             _ => None,
         }
     }

@@ -13,11 +13,13 @@ use countersign_core::limit::Room;
 use zeroize::Zeroizing;
 
 pub mod application;
+pub mod approval;
 pub mod code;
 pub mod contact;
 pub mod enrol;
 pub mod host;
 pub mod import;
+pub mod number;
 pub mod operator;
 pub mod password;
 pub mod people;
@@ -450,7 +452,7 @@ pub(crate) fn end_sessions(
     }
 }
 
-/// Ends all challenges and recoveries and forgets all known browsers of an account.
+/// Ends all challenges and recoveries and all that its owner was asked, and forgets all known browsers of an account.
 pub(crate) fn end_attempts(account: &mut Account, changes: &mut Vec<Change>) {
     changes.extend(
         core::mem::take(&mut account.challenges)
@@ -462,6 +464,10 @@ pub(crate) fn end_attempts(account: &mut Account, changes: &mut Vec<Change>) {
             .into_iter()
             .map(|open| Change::Delete(Key::Browser(open.id))),
     );
+    let approvals = core::mem::take(&mut account.approvals).into_iter();
+    changes.extend(approvals.map(|open| Change::Delete(Key::Approval(open.id))));
+    let request = account.number_request.take().into_iter();
+    changes.extend(request.map(|open| Change::Delete(Key::NumberRequest(open.id))));
     end_recoveries(account, changes);
 }
 

@@ -7,6 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use countersign_core::elevation::{Elevation, Level, Standing};
+use countersign_core::time::UnixSeconds;
 use zeroize::Zeroizing;
 
 use super::enrol::{Asker, Denied};
@@ -83,9 +84,14 @@ impl Rule for StepUp {
             &mut changes,
         );
         let purpose = bounded(&self.purpose, PURPOSE_CHARS_MAX);
-        let token = elevate(&mut session, proof.method, world);
+        let proven = Proven {
+            method: proof.method,
+            at: world.now,
+            until: world.now.plus(u64::from(world.policy.elevation_s)),
+        };
+        let token = elevate(&mut session, &proven, world);
         let event = Event::about(Act::StepUp, Ending::Success, &asker.name, &asker.origin);
-        changes.push(Change::Audit(event.on(self.object(&purpose))));
+        changes.push(Change::Audit(event.on(object(asker.session, &purpose))));
         changes.push(Change::Put(
             Key::Session(asker.session),
             Record::Session(session.clone().into()),
@@ -105,31 +111,38 @@ impl Rule for StepUp {
     }
 }
 
-impl StepUp {
-    /// What the audit says it was about: the session, and the purpose where there was one.
-    fn object(&self, purpose: &str) -> String {
-        let session = self.asker.session.short();
-        if purpose.is_empty() {
-            session
-        } else {
-            alloc::format!("{session}: {purpose}")
-        }
+/// What the audit says an elevation was about: the session, and the purpose where there was one.
+pub(super) fn object(session: Digest, purpose: &str) -> String {
+    let session = session.short();
+    if purpose.is_empty() {
+        session
+    } else {
+        alloc::format!("{session}: {purpose}")
     }
 }
 
+/// What an elevation rests on.
+pub(super) struct Proven {
+    /// The method, as RFC 8176 names it.
+    pub(super) method: Option<&'static str>,
+    /// When a factor was proven.
+    pub(super) at: UnixSeconds,
+    /// When what it gives is over at the latest.
+    pub(super) until: UnixSeconds,
+}
+
 /// Elevates a session from now on and makes the key it is worth something with.
-fn elevate(session: &mut Session, method: Option<&'static str>, world: &mut World<'_>) -> SessionToken {
-    let until = world.now.plus(u64::from(world.policy.elevation_s));
+pub(super) fn elevate(session: &mut Session, proven: &Proven, world: &mut World<'_>) -> SessionToken {
     session.standing = Standing {
         level: session.standing.level,
-        authenticated_at: world.now,
+        authenticated_at: proven.at,
         elevation: Some(Elevation {
             level: Level::Two,
             since: world.now,
-            until: until.min(session.expires_at),
+            until: proven.until.min(session.expires_at),
         }),
     };
-    for method in method.into_iter().chain(["mfa"]) {
+    for method in proven.method.into_iter().chain(["mfa"]) {
         if session.methods.iter().all(|known| known != method) {
             session.methods.push(String::from(method));
         }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use countersign_core::time::UnixSeconds;
 
-use super::put;
+use super::{approval, number, put};
 use crate::credential::Holder;
 use crate::event::Event;
 use crate::id::Digest;
@@ -85,15 +85,17 @@ impl Rule for Sweep {
             let expires_at = seen.record(key).and_then(Record::expires_at);
             expires_at.is_some_and(|expires_at| expires_at <= world.now)
         };
-        let changes: Vec<_> = self
-            .keys
-            .iter()
-            .filter(over)
-            .cloned()
-            .map(Change::Delete)
-            .collect();
+        let over: Vec<&Key> = self.keys.iter().filter(over).collect();
+        let mut changes: Vec<_> = over.iter().map(|key| Change::Delete((*key).clone())).collect();
+        // What nobody answered in time is told by nobody else.
+        let unanswered = over.iter().filter_map(|key| match seen.record(key) {
+            Some(Record::Approval(asked)) => approval::expired(asked),
+            Some(Record::NumberRequest(asked)) => number::expired(asked),
+            _ => None,
+        });
+        changes.extend(unanswered.map(Change::Audit));
         Ok(Decision {
-            outcome: changes.len(),
+            outcome: over.len(),
             changes,
         })
     }

@@ -1,7 +1,9 @@
 //! The rules as decision tables: values in, values out, and a time that only the test turns.
 
+mod approvals;
 mod bounds;
 mod budgets;
+mod by_number;
 mod challenges;
 mod credentials;
 mod elevation;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::world::{Folder, Person, Server, audit, countersign};
 
 /// An application that is known by its secret, as HTTP Basic spells it.
-fn application(data: &Path) -> String {
+pub fn application(data: &Path) -> String {
     let data = data.to_str().expect("UTF-8");
     let ended = countersign(&["app", "add", "shop", "--data", data], "");
     assert_eq!(ended.code, 0, "{}", ended.stderr);

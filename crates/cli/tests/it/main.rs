@@ -2,6 +2,7 @@
 
 mod account;
 mod api;
+mod approvals;
 mod audit;
 mod backup;
 mod bad_input;

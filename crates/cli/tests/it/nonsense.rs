@@ -21,7 +21,7 @@ pub struct Shown<'a> {
     pub challenge: &'a str,
 }
 
-const MEMBERS: [&str; 11] = [
+const MEMBERS: [&str; 15] = [
     "username",
     "password",
     "challenge_token",
@@ -31,6 +31,10 @@ const MEMBERS: [&str; 11] = [
     "current_password",
     "new_password",
     "ticket",
+    "action",
+    "deny",
+    "number",
+    "request_token",
     "__proto__",
     "",
 ];

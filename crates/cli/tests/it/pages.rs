@@ -7,22 +7,22 @@ use serde_json::Value;
 use crate::world::{Folder, PASSWORD, Person, Server, countersign};
 
 /// A browser that keeps cookies and follows nothing by itself.
-struct Browser<'a> {
+pub struct Browser<'a> {
     server: &'a Server,
-    cookies: BTreeMap<String, String>,
+    pub cookies: BTreeMap<String, String>,
 }
 
 /// What came back.
-struct Answer {
-    status: u16,
-    location: String,
+pub struct Answer {
+    pub status: u16,
+    pub location: String,
     set_cookies: Vec<String>,
     policy: String,
-    body: String,
+    pub body: String,
 }
 
 impl<'a> Browser<'a> {
-    fn new(server: &'a Server) -> Browser<'a> {
+    pub fn new(server: &'a Server) -> Browser<'a> {
         Browser {
             server,
             cookies: BTreeMap::new(),
@@ -45,14 +45,14 @@ impl<'a> Browser<'a> {
             .join("; ")
     }
 
-    fn get(&mut self, path: &str) -> Answer {
+    pub fn get(&mut self, path: &str) -> Answer {
         let request = Browser::agent()
             .get(format!("{}{path}", self.server.url))
             .header("cookie", self.cookie_header());
         self.keep(request.call().expect("the server answers"))
     }
 
-    fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
         self.post_from("same-origin", path, fields)
     }
 
@@ -103,7 +103,7 @@ impl<'a> Browser<'a> {
         }
     }
 
-    fn sign_in(&mut self, person: &Person, code: &str) -> Answer {
+    pub fn sign_in(&mut self, person: &Person, code: &str) -> Answer {
         let first = self.post("/sign-in", &[("username", &person.name), ("password", PASSWORD)]);
         assert_eq!(
             (first.status, first.location.as_str()),
@@ -115,7 +115,7 @@ impl<'a> Browser<'a> {
     }
 }
 
-fn between<'t>(text: &'t str, before: &str, after: &str) -> &'t str {
+pub fn between<'t>(text: &'t str, before: &str, after: &str) -> &'t str {
     let start = text
         .find(before)
         .unwrap_or_else(|| panic!("{before:?} in {text}"))
@@ -229,6 +229,7 @@ fn every_page_keeps_to_its_policy_and_every_cookie_to_its_host() {
         "/account/sessions",
         "/account/backup-codes",
         "/account/password",
+        "/account/approvals",
         "/enrol",
         "/setup",
         "/sign-in",

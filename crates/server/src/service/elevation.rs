@@ -10,6 +10,7 @@ use countersign_auth::command::signing;
 use countersign_auth::command::step_up::{StepUp, SteppedUp};
 use countersign_auth::event::{Act, Door, Origin, Reason};
 use countersign_auth::id::{Digest, Presented, SessionToken};
+use countersign_auth::name::Name;
 use countersign_auth::record::{Key, Record, Signing};
 use countersign_core::elevation::Standing;
 use countersign_core::time::UnixSeconds;
@@ -56,10 +57,14 @@ impl Service {
             asker: asker(live, code, origin),
             purpose: purpose.to_owned(),
         };
-        let stepped_up = match self.submit_own(Act::StepUp, rule, origin).await? {
-            Ok(stepped_up) => stepped_up,
-            Err(denied) => return Ok(Err(denied)),
-        };
+        match self.submit_own(Act::StepUp, rule, origin).await? {
+            Ok(stepped_up) => self.elevated(stepped_up).map(Ok),
+            Err(denied) => Ok(Err(denied)),
+        }
+    }
+
+    /// A session that was elevated, with the token that says so.
+    pub(super) fn elevated(&self, stepped_up: SteppedUp) -> Result<Elevated, Failure> {
         let now = self.pulse.now()?;
         let mut jti = [0; 16];
         lock(&self.entropy).fill(&mut jti);
@@ -74,11 +79,11 @@ impl Service {
             .elevation
             .map_or(now, |elevation| elevation.until);
         let expires_in_s = until.since(now);
-        Ok(Ok(Elevated {
+        Ok(Elevated {
             stepped_up,
             token,
             expires_in_s,
-        }))
+        })
     }
 
     /// Whoever a session token, at Countersign or at a protected host, or an elevated token speaks of.
@@ -186,7 +191,7 @@ impl Service {
         .await
     }
 
-    /// Whether an application is known by its name and secret.
+    /// The application that is known by a name and secret; none when none is.
     ///
     /// # Errors
     /// [`Failure`].
@@ -195,11 +200,11 @@ impl Service {
         name: &str,
         secret: &str,
         origin: &Origin,
-    ) -> Result<bool, Failure> {
+    ) -> Result<Option<Name>, Failure> {
         self.pulse.now()?;
         let known = match names::parse(name) {
             Ok(name) => {
-                let key = Key::Application(name);
+                let key = Key::Application(name.clone());
                 let secret = Zeroizing::new(secret.to_owned());
                 self.read(move |store| {
                     let stored = store.load(&[key]).map_err(Failure::Store)?;
@@ -208,13 +213,13 @@ impl Service {
                         Some(Record::Application(application)) => Some(application),
                         _ => None,
                     };
-                    Ok(application::is_known(application, &secret))
+                    Ok(application::is_known(application, &secret).then_some(name))
                 })
                 .await?
             }
-            Err(_) => false,
+            Err(_) => None,
         };
-        if !known {
+        if known.is_none() {
             self.note_refusal(Act::ApplicationCheck, Reason::UnknownName, origin);
         }
         Ok(known)

@@ -25,6 +25,7 @@ use countersign_core::time::UnixSeconds;
 use tokio::sync::broadcast;
 use zeroize::Zeroizing;
 
+pub mod approvals;
 pub mod audit;
 pub mod clock;
 pub mod committer;

@@ -51,7 +51,7 @@ impl Setting {
 }
 
 /// Every setting, in the order of the example file.
-pub const TABLE: [Setting; 49] = [
+pub const TABLE: [Setting; 51] = [
     Setting {
         name: "data",
         default: "\"data\"",
@@ -292,6 +292,26 @@ pub const TABLE: [Setting; 49] = [
                 ("step_up", SecondFactor::AtStepUp),
             ];
             one_of(text, &choices).map(|when| to.policy.second_factor = when)
+        },
+    },
+    Setting {
+        name: "totp_fallback",
+        default: "\"allowed\"",
+        about: "`allowed`: an application that asks a person to approve an action may let a one-time code do, which \
+                says nothing of the action. `never`: only a response to the challenge, which covers the very action.",
+        apply: |to, text| {
+            let choices = [("allowed", true), ("never", false)];
+            one_of(text, &choices).map(|allowed| to.policy.totp_fallback = allowed)
+        },
+    },
+    Setting {
+        name: "approve_by_number",
+        default: "\"allowed\"",
+        about: "`allowed`: a session may be stepped up by another of the same person that proved a code within the \
+                hour, by typing there the number it shows. `never`: a step-up takes a code.",
+        apply: |to, text| {
+            let choices = [("allowed", true), ("never", false)];
+            one_of(text, &choices).map(|allowed| to.policy.approve_by_number = allowed)
         },
     },
     Setting {

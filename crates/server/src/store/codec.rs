@@ -21,12 +21,14 @@ pub enum Kind {
     Bucket,
     Signing,
     Application,
+    Approval,
+    NumberRequest,
     Notice,
     Recovery,
 }
 
 impl Kind {
-    pub(super) const ALL: [Kind; 11] = [
+    pub(super) const ALL: [Kind; 13] = [
         Kind::Account,
         Kind::Challenge,
         Kind::Session,
@@ -36,6 +38,8 @@ impl Kind {
         Kind::Bucket,
         Kind::Signing,
         Kind::Application,
+        Kind::Approval,
+        Kind::NumberRequest,
         Kind::Notice,
         Kind::Recovery,
     ];
@@ -52,6 +56,8 @@ impl Kind {
             Kind::Bucket => "bucket",
             Kind::Signing => "signing",
             Kind::Application => "application",
+            Kind::Approval => "approval",
+            Kind::NumberRequest => "number_request",
             Kind::Notice => "notice",
             Kind::Recovery => "recovery",
         }
@@ -70,6 +76,8 @@ pub(super) fn spelt(key: &Key) -> (Kind, String) {
         Key::Bucket(number) => (Kind::Bucket, format!("{number:05}")),
         Key::Signing => (Kind::Signing, String::new()),
         Key::Application(name) => (Kind::Application, name.to_string()),
+        Key::Approval(id) => (Kind::Approval, id.to_string()),
+        Key::NumberRequest(id) => (Kind::NumberRequest, id.to_string()),
         Key::Notice(id) => (Kind::Notice, id.to_string()),
         Key::Recovery(id) => (Kind::Recovery, id.to_string()),
     }
@@ -101,6 +109,8 @@ pub fn key_of(kind: &str, id: &str) -> Result<Key, StoreError> {
         Kind::Founder | Kind::Signing => return Err(altered()),
         Kind::Application => Key::Application(Name::from_mapped(id.to_owned()).map_err(|_| altered())?),
         Kind::Bucket => Key::Bucket(id.parse().map_err(|_| altered())?),
+        Kind::Approval => Key::Approval(digest()?),
+        Kind::NumberRequest => Key::NumberRequest(digest()?),
         Kind::Notice => Key::Notice(digest()?),
         Kind::Recovery => Key::Recovery(digest()?),
     })
@@ -123,6 +133,8 @@ pub(super) fn parse(key: &Key, body: &str) -> Result<Record, StoreError> {
         Key::Bucket(_) => serde_json::from_str(body).map(Record::Bucket),
         Key::Signing => serde_json::from_str(body).map(Record::Signing),
         Key::Application(_) => serde_json::from_str(body).map(Record::Application),
+        Key::Approval(_) => serde_json::from_str(body).map(Record::Approval),
+        Key::NumberRequest(_) => serde_json::from_str(body).map(Record::NumberRequest),
         Key::Notice(_) => serde_json::from_str(body).map(Record::Notice),
         Key::Recovery(_) => serde_json::from_str(body).map(Record::Recovery),
     };

@@ -20,12 +20,14 @@ use utoipa_axum::routes;
 
 mod account;
 mod answer;
+mod approvals;
 mod asked;
 mod enrol;
 mod forward;
 mod forwarded;
 mod health;
 pub mod listen;
+mod number;
 mod openapi;
 mod pages;
 mod patient;
@@ -110,6 +112,13 @@ fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(enrol::resynchronise))
         .routes(routes!(enrol::backup_codes))
         .routes(routes!(step_up::step_up))
+        .routes(routes!(approvals::ask, approvals::waiting))
+        .routes(routes!(approvals::answer))
+        .routes(routes!(approvals::redeem))
+        .routes(routes!(number::begin))
+        .routes(routes!(number::waiting))
+        .routes(routes!(number::answer))
+        .routes(routes!(number::result))
         .routes(routes!(tokens::jwks))
         .routes(routes!(tokens::metadata))
         .routes(routes!(tokens::introspect))
@@ -152,7 +161,7 @@ pub fn fuzz_body(data: &[u8]) {
     fn refusal<T: serde::de::DeserializeOwned>(body: &[u8]) -> Option<String> {
         asked::parse::<T>(body).err()
     }
-    let (refused, members): (_, &[&str]) = match shape % 9 {
+    let (refused, members): (_, &[&str]) = match shape % 14 {
         0 => (refusal::<sign_in::Login>(body), &["username", "password"]),
         1 => (
             refusal::<sign_in::Verify>(body),
@@ -173,7 +182,23 @@ pub fn fuzz_body(data: &[u8]) {
             refusal::<step_up::StepUp>(body),
             &["code", "purpose", "acr_values"],
         ),
-        _ => (refusal::<sessions::Label>(body), &["label"]),
+        8 => (refusal::<sessions::Label>(body), &["label"]),
+        9 => (
+            refusal::<approvals::Ask>(body),
+            &[
+                "account",
+                "token",
+                "action",
+                "expires_in",
+                "totp_fallback",
+                "kind",
+                "fields",
+            ],
+        ),
+        10 => (refusal::<approvals::Answer>(body), &["code", "deny"]),
+        11 => (refusal::<number::Begin>(body), &["purpose"]),
+        12 => (refusal::<number::Answer>(body), &["id", "number", "deny"]),
+        _ => (refusal::<number::Collect>(body), &["request_token"]),
     };
     for named in refused
         .iter()

@@ -40,7 +40,7 @@ pub(super) struct StepUp {
 
 /// A session that was elevated.
 #[derive(Serialize, ToSchema)]
-struct SteppedUp<'a> {
+pub(super) struct SteppedUp<'a> {
     success: bool,
     message: &'static str,
     /// The elevated token.
@@ -121,7 +121,8 @@ pub(super) async fn step_up(
     }
 }
 
-fn stepped_up(elevated: &Elevated) -> Response {
+/// Says what the session is worth now, and by which tokens.
+pub(super) fn stepped_up(elevated: &Elevated) -> Response {
     let stepped_up = &elevated.stepped_up;
     let level = stepped_up
         .session

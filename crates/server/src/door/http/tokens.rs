@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use countersign_auth::claim::Claims;
+use countersign_auth::name::Name;
 use countersign_core::elevation::Level;
 use countersign_core::time::UnixSeconds;
 use data_encoding::{BASE64, BASE64URL_NOPAD};
@@ -113,7 +114,7 @@ pub(super) async fn metadata(State(service): State<Shared>) -> Response {
 }
 
 /// An application that is known by its name and secret (RFC 6749 §2.3.1).
-pub(super) struct Application;
+pub(super) struct Application(pub(super) Name);
 
 impl FromRequestParts<Shared> for Application {
     type Rejection = Response;
@@ -135,8 +136,8 @@ impl FromRequestParts<Shared> for Application {
         let (name, secret) = shown.split_once(':').ok_or_else(refuse)?;
         match service.knows_application(name, secret, &origin).await {
             Err(failure) => Err(answer::failed(&failure)),
-            Ok(false) => Err(refuse()),
-            Ok(true) => Ok(Application),
+            Ok(None) => Err(refuse()),
+            Ok(Some(name)) => Ok(Application(name)),
         }
     }
 }

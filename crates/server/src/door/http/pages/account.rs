@@ -45,6 +45,9 @@ impl Done {
             "removed" => Some("The authenticator was removed."),
             "ended" => Some("The session has ended."),
             "others" => Some("Every other session has ended."),
+            "approved" => Some("You approved it."),
+            "denied" => Some("You denied it."),
+            "elevated" => Some("Your other session confirmed this one."),
             "named" => Some("The session has its new name."),
             _ => None,
         }

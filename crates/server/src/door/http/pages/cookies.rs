@@ -9,6 +9,7 @@ use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use countersign_auth::command::SignedIn;
 use countersign_auth::id::{SessionToken, Token};
+use countersign_auth::policy::{NUMBER_S, REDEEM_S};
 use zeroize::Zeroizing;
 
 use crate::door::http::sign_in::browser_cookie;
@@ -17,6 +18,8 @@ use crate::door::http::sign_in::browser_cookie;
 pub(in super::super) const SESSION: &str = "__Host-cs_session";
 /// Answers for a sign-in that owes a code.
 pub(super) const CHALLENGE: &str = "__Host-cs_challenge";
+/// Answers for a wish to be stepped up by another session.
+pub(super) const NUMBER: &str = "__Host-cs_number";
 
 /// Stands for a recovery whose proofs were accepted.
 pub(super) const RECOVERY: &str = "__Host-cs_recovery";
@@ -40,6 +43,19 @@ pub(super) fn open(mut response: Response, signed_in: &SignedIn) -> Response {
     if let Some(cookie) = browser_cookie(signed_in) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
+    response
+}
+
+/// Puts a session's new token in the place of the one before it.
+pub(super) fn renew(mut response: Response, token: &SessionToken, expires_in_s: u32) -> Response {
+    put(&mut response, SESSION, token.expose(), "Lax", expires_in_s);
+    response
+}
+
+/// Binds a wish to be stepped up to this browser.
+pub(super) fn number(mut response: Response, token: &Token) -> Response {
+    let kept_s = u32::try_from(NUMBER_S + REDEEM_S).unwrap_or(u32::MAX);
+    put(&mut response, NUMBER, token.expose(), "Strict", kept_s);
     response
 }
 
@@ -85,7 +101,7 @@ fn put(response: &mut Response, name: &str, token: &str, same_site: &str, max_ag
 
 /// Takes a cookie away.
 pub(in super::super) fn drop(mut response: Response, name: &'static str) -> Response {
-    let is_strict = [CHALLENGE, RECOVERY].contains(&name);
+    let is_strict = [CHALLENGE, RECOVERY, NUMBER].contains(&name);
     let same_site = if is_strict { "Strict" } else { "Lax" };
     let text = format!("{name}=; Path=/; Secure; HttpOnly; SameSite={same_site}; Max-Age=0");
     let value = HeaderValue::from_str(&text).expect("a name and attributes are printable");

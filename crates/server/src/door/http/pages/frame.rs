@@ -26,6 +26,7 @@ pub(super) const MENU: &[(&str, &str, &str)] = &[
     ("sessions", "/account/sessions", "Sessions"),
     ("factors", "/account/factors", "Authenticators"),
     ("backup-codes", "/account/backup-codes", "Backup codes"),
+    ("approvals", "/account/approvals", "Approvals"),
     ("password", "/account/password", "Password"),
 ];
 

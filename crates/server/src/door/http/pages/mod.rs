@@ -15,6 +15,7 @@ use axum::routing::{get, post};
 use tower_http::csrf::CsrfLayer;
 
 mod account;
+mod approvals;
 mod asked;
 mod assets;
 pub(super) mod cookies;
@@ -73,6 +74,17 @@ pub(super) fn routes() -> Router<Shared> {
             "/account/backup-codes",
             get(factors::backup_codes).post(factors::replace_backup_codes),
         )
+        .route("/account/approvals", get(approvals::list))
+        .route("/account/approvals/begin", post(approvals::begin))
+        .route("/account/approvals/waiting", get(approvals::wait))
+        .route("/account/approvals/collect", post(approvals::collect))
+        .route("/account/approvals/number", post(approvals::take_number))
+        .route("/account/approvals/number/deny", post(approvals::deny_number))
+        .route(
+            "/account/approvals/{id}",
+            get(approvals::show_one).post(approvals::approve),
+        )
+        .route("/account/approvals/{id}/deny", post(approvals::deny))
         .route("/account/password", get(password::ask).post(password::change))
         .layer(CsrfLayer::new().with_rejection_response(|_| from_elsewhere()))
         .route("/assets/{name}", get(assets::serve))
