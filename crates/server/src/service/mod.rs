@@ -26,6 +26,7 @@ use tokio::sync::broadcast;
 use zeroize::Zeroizing;
 
 pub mod audit;
+pub mod browsers;
 pub mod clock;
 pub mod committer;
 pub mod elevation;

@@ -334,13 +334,14 @@ mod tests {
             standing,
             methods: vec!["pwd".into(), "otp".into()],
             keys: Vec::new(),
+            stepped_down_at: None,
             tickets: Vec::new(),
             groups: vec!["staff".into()],
             claims: [("publisher".into(), ClaimValue::Bool(true))].into(),
+            recovers: false,
             label: String::new(),
             network: String::new(),
             agent: String::new(),
-            recovers: false,
         }
     }
 

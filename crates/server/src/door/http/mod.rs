@@ -21,6 +21,7 @@ use utoipa_axum::routes;
 mod account;
 mod answer;
 mod asked;
+mod browsers;
 mod enrol;
 mod forward;
 mod forwarded;
@@ -110,6 +111,7 @@ fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(enrol::resynchronise))
         .routes(routes!(enrol::backup_codes))
         .routes(routes!(step_up::step_up))
+        .routes(routes!(step_up::step_down))
         .routes(routes!(tokens::jwks))
         .routes(routes!(tokens::metadata))
         .routes(routes!(tokens::introspect))
@@ -123,6 +125,9 @@ fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(sessions::sessions))
         .routes(routes!(sessions::end_others))
         .routes(routes!(sessions::name_session, sessions::end_session))
+        .routes(routes!(browsers::browsers))
+        .routes(routes!(browsers::forget_all))
+        .routes(routes!(browsers::forget))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
 }
@@ -153,10 +158,13 @@ pub fn fuzz_body(data: &[u8]) {
         asked::parse::<T>(body).err()
     }
     let (refused, members): (_, &[&str]) = match shape % 9 {
-        0 => (refusal::<sign_in::Login>(body), &["username", "password"]),
+        0 => (
+            refusal::<sign_in::Login>(body),
+            &["username", "password", "remember_browser"],
+        ),
         1 => (
             refusal::<sign_in::Verify>(body),
-            &["challenge_token", "totp_code"],
+            &["challenge_token", "totp_code", "remember_browser"],
         ),
         2 => (
             refusal::<account::SetUp>(body),

@@ -72,7 +72,7 @@ pub(super) async fn list(
 }
 
 /// What a client's description of itself comes to in a few words; a guess, for people alone.
-fn device(agent: &str) -> String {
+pub(super) fn device(agent: &str) -> String {
     let first = |kinds: &[(&str, &'static str)]| {
         let mut kinds = kinds.iter();
         kinds
