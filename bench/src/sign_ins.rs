@@ -208,6 +208,7 @@ fn origin() -> Origin {
         door: Door::Http,
         network: "192.0.2.1".into(),
         browser: None,
+        remember: true,
         agent: String::new(),
         request: String::new(),
     }

@@ -28,6 +28,8 @@ for (const javaScriptEnabled of [true, false]) {
       await walker.enrol();
       await walker.signInByCode();
       await walker.sessions(chromium);
+      await walker.browsers();
+      await walker.stepUp();
       await walker.factors();
       await walker.backupCodes();
       await walker.password();
@@ -214,6 +216,39 @@ class Walker {
     await other.page.goto("/account");
     await other.heading("Sign in");
     await elsewhere.close();
+  }
+
+  async browsers() {
+    await this.open("Browsers", "Remembered browsers");
+    assert.equal(await this.page.getByText("this one").count(), 1);
+    assert.equal(await this.page.getByRole("button", { name: "Forget the browser" }).count(), 2);
+    await this.look("browsers");
+    await this.press("Forget all browsers");
+    await this.page.getByRole("status").filter({ hasText: "All browsers are forgotten." }).waitFor();
+    await this.look("browsers-none");
+  }
+
+  async stepUp() {
+    await this.open("Home", "Hello, alice");
+    await this.page.getByRole("link", { name: "Confirm it is you" }).click();
+    await this.heading("Confirm it is you");
+    await this.look("step-up");
+    await this.page.getByRole("link", { name: "Use a backup code" }).click();
+    await this.look("step-up-backup");
+    await this.page.getByLabel("Backup code", { exact: true }).fill("not a code");
+    await this.press("Confirm");
+    await this.refused("Code", "A code has 6 to 8 digits");
+    await this.look("step-up-refused");
+    await this.page.getByLabel("Code", { exact: true }).fill(this.backup.pop());
+    await this.press("Confirm");
+    await this.heading("Confirmed");
+    await this.look("step-up-replacement");
+    this.backup.push(await this.page.locator(".codes code").textContent());
+    await this.page.getByRole("link", { name: "Continue" }).click();
+    await this.page.getByText("Confirmed by a code at").waitFor();
+    await this.look("home-confirmed");
+    await this.press("End it now");
+    await this.page.getByRole("status").filter({ hasText: "The confirmation has ended." }).waitFor();
   }
 
   /// Follows the menu to a page, by its entry and its heading.

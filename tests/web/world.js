@@ -29,11 +29,11 @@ export async function browser() {
 
 /// A running server with a data folder of its own.
 export class Server {
-  static async start() {
+  static async start(...more) {
     const server = new Server();
     server.folder = mkdtempSync(join(tmpdir(), "countersign-web-"));
     server.data = join(server.folder, "data");
-    const options = ["serve", "--data", server.data, "--listen", "127.0.0.1:0", "--tls", "off"];
+    const options = ["serve", "--data", server.data, "--listen", "127.0.0.1:0", "--tls", "off", ...more];
     const environment = { ...process.env, COUNTERSIGN_LOG: "trace" };
     server.process = spawn(BINARY, options, { stdio: ["ignore", "pipe", "pipe"], env: environment });
     server.log = "";
@@ -55,10 +55,39 @@ export class Server {
     return JSON.parse(text);
   }
 
+  /// Somebody with the password, an authenticator and backup codes.
+  person(name) {
+    const words = ["user", "add", name, "--password-file", "-", "--totp", "--json", "--data", this.data];
+    return JSON.parse(execFileSync(BINARY, words, { encoding: "utf8", input: `${PASSWORD}\n` }));
+  }
+
   async stop() {
     this.process.kill("SIGTERM");
     await this.ended;
     rmSync(this.folder, { recursive: true });
+  }
+}
+
+/// The example application, in front of a server.
+export class Application {
+  static async start(server) {
+    const application = new Application();
+    const file = new URL("../../examples/browser/serve.js", import.meta.url).pathname;
+    const behind = server.url.replace("localhost", "127.0.0.1");
+    application.process = spawn("node", [file, "0", behind], { stdio: ["ignore", "pipe", "inherit"] });
+    application.ended = new Promise((resolve) => application.process.once("close", resolve));
+    const lines = createInterface({ input: application.process.stdout });
+    const first = await Promise.race([
+      new Promise((resolve) => lines.once("line", resolve)),
+      application.ended.then(() => { throw new Error("the example application did not start"); }),
+    ]);
+    application.url = first.split(" ")[1];
+    return application;
+  }
+
+  async stop() {
+    this.process.kill("SIGTERM");
+    await this.ended;
   }
 }
 

@@ -23,6 +23,7 @@ mod spdx;
 mod steps;
 mod tally;
 mod targets;
+mod walkthrough;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -39,6 +40,7 @@ usage: cargo xtask COMMAND
       --debian    make it of Debian's packages, whatever rustup can fetch
   floors [--debian]                              run the lower floors on emulated boards, weigh them, and
                                                  write docs/measurements/floors.json
+  walkthrough                                    picture every page anew, in docs/walkthrough
   tidy                                           check the shape of the tree
   soak [NAME] [--seed N] [--count N]             run the long checks, write docs/measurements/NAME.json
       --count     how many executions, kills, cuts; an interrupted check goes on where it was
@@ -85,6 +87,7 @@ fn main() -> ExitCode {
             targets::Source::parse(options).and_then(|source| floors(source, &workshop))
         }
         ["tidy"] => tidy(&workshop),
+        ["walkthrough"] => walkthrough::write(&workshop).map(|folder| println!("wrote {}", folder.display())),
         ["soak", "--report"] => soak::report::write(&workshop).map(|path| println!("wrote {path}")),
         ["soak", options @ ..] => {
             soak::Options::parse(options).and_then(|options| soak::run(&workshop, &options))

@@ -93,7 +93,7 @@ pub(crate) fn fuzz(workshop: &Workshop) -> Result<Tally, String> {
 }
 
 /// Builds the binary and says where it is.
-fn built(workshop: &Workshop) -> Result<String, String> {
+pub(crate) fn built(workshop: &Workshop) -> Result<String, String> {
     Task::cargo(&["build", "-p", "countersign"])
         .run(workshop)?
         .success("the binary does not build")?;

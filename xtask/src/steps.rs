@@ -105,7 +105,7 @@ const AIOSMTPD: Need = Need::Python {
     module: "aiosmtpd",
     package: "aiosmtpd==1.4.6",
 };
-const CHROMIUM: Need = Need::Program {
+pub(crate) const CHROMIUM: Need = Need::Program {
     program: "chromium",
     package: "chromium",
 };
@@ -117,15 +117,15 @@ const QEMU_RISCV: Need = Need::Program {
     program: "qemu-system-riscv32",
     package: "qemu-system-misc",
 };
-const ZBAR: Need = Need::Program {
+pub(crate) const ZBAR: Need = Need::Program {
     program: "zbarimg",
     package: "zbar-tools",
 };
-const NODE: Need = Need::Program {
+pub(crate) const NODE: Need = Need::Program {
     program: "npm",
     package: "npm",
 };
-const WEB: Need = Need::Npm {
+pub(crate) const WEB: Need = Need::Npm {
     folder: "tests/web",
     module: "playwright-core",
 };

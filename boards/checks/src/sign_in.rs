@@ -81,6 +81,7 @@ impl Board {
             door: Door::Http,
             network: network.into(),
             browser: None,
+            remember: true,
             agent: "board".into(),
             request: String::new(),
         };

@@ -22,6 +22,8 @@ pub struct Origin {
     pub network: String,
     /// Digest of the known-browser cookie, if one was shown.
     pub browser: Option<Digest>,
+    /// Whether a sign-in that is completed by this makes the browser known.
+    pub remember: bool,
     /// What the client calls itself, cut to a bound.
     pub agent: String,
     /// Identifier of the request, to find it in the log.
@@ -35,6 +37,7 @@ impl Origin {
             door: Door::Server,
             network: String::new(),
             browser: None,
+            remember: false,
             agent: String::new(),
             request: String::new(),
         }
@@ -119,7 +122,9 @@ pub enum Act {
     FactorImport,
     FactorResynchronise,
     StepUp,
+    StepDown,
     HostEnter,
+    BrowserForget,
     BackupCodesReplace,
     BackupCodeUse,
     PasswordChange,

@@ -296,6 +296,9 @@ pub struct Session {
     pub methods: Vec<String>,
     /// What opens it, one for each place, and those that were replaced a moment ago.
     pub keys: Vec<SessionKey>,
+    /// When its owner gave an elevation back; what was elevated until then is elevated no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stepped_down_at: Option<UnixSeconds>,
     /// Tickets by which it is entered at a protected host, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tickets: Vec<HostTicket>,
@@ -357,6 +360,18 @@ pub struct Browser {
     pub account: Name,
     /// When it is forgotten.
     pub expires_at: UnixSeconds,
+    /// When it became known; none where that was not noted yet.
+    #[serde(default)]
+    pub created_at: Option<UnixSeconds>,
+    /// When a sign-in was completed in it last.
+    #[serde(default)]
+    pub last_used: Option<UnixSeconds>,
+    /// The network that sign-in came from.
+    #[serde(default)]
+    pub network: String,
+    /// The browser's own description of itself then, cut to a bound.
+    #[serde(default)]
+    pub agent: String,
 }
 
 /// A single-use ticket that lets its holder set a password.

@@ -539,6 +539,7 @@ fn server_event(act: Act) -> Event {
         door: Door::Server,
         network: String::new(),
         browser: None,
+        remember: false,
         agent: String::new(),
         request: String::new(),
     };

@@ -102,7 +102,7 @@ impl Rule for Verify {
             }
             Proof::Accepted { method, replacement } => {
                 settle(&mut account, &mut gate);
-                let (signed_in, mut changes) = self.sign_in(account, method, replacement, world);
+                let (signed_in, mut changes) = self.sign_in(account, method, replacement, seen, world);
                 changes.extend(gate.changes());
                 Decision {
                     outcome: Verified::SignedIn(signed_in),
@@ -155,6 +155,7 @@ impl Verify {
         mut account: Account,
         method: &'static str,
         replacement: Option<Zeroizing<String>>,
+        seen: &Snapshot,
         world: &mut World<'_>,
     ) -> (SignedIn, Vec<Change>) {
         let mut changes = alloc::vec![Change::Delete(Key::Challenge(self.challenge))];
@@ -168,7 +169,7 @@ impl Verify {
             world,
             &mut changes,
         );
-        signed_in.browser = know_browser(&mut account, &self.origin, world, &mut changes);
+        signed_in.browser = know_browser(&mut account, &self.origin, seen, world, &mut changes);
         account.sign_ins += 1;
         account.last_sign_in = Some(world.now);
         let event = Event::about(Act::SignIn, Ending::Success, &account.name, &self.origin);

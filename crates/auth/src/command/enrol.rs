@@ -451,7 +451,7 @@ impl Rule for Confirm {
             world,
             &mut changes,
         );
-        signed_in.browser = know_browser(&mut account, &asker.origin, world, &mut changes);
+        signed_in.browser = know_browser(&mut account, &asker.origin, seen, world, &mut changes);
         settle(&mut account, &mut gate);
         changes.push(put(account));
         changes.extend(gate.changes());

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 pub mod application;
 pub mod approval;
+pub mod browser;
 pub mod code;
 pub mod contact;
 pub mod enrol;
@@ -218,6 +219,7 @@ pub(crate) fn make_room(
 pub(crate) fn after_password(
     account: &mut Account,
     origin: &Origin,
+    seen: &Snapshot,
     world: &mut World<'_>,
     changes: &mut Vec<Change>,
 ) -> Onward {
@@ -225,7 +227,7 @@ pub(crate) fn after_password(
         return open_challenge(account, world, changes);
     }
     let mut signed_in = open_session(account, Level::One, &["pwd"], origin, world, changes);
-    signed_in.browser = know_browser(account, origin, world, changes);
+    signed_in.browser = know_browser(account, origin, seen, world, changes);
     Onward::SignedIn(signed_in)
 }
 
@@ -266,6 +268,7 @@ pub(crate) fn open_session(
             standing,
             until: None,
         }],
+        stepped_down_at: None,
         tickets: Vec::new(),
         groups: account.groups.clone(),
         claims: account.claims.clone(),
@@ -321,14 +324,14 @@ fn open_challenge(account: &mut Account, world: &mut World<'_>, changes: &mut Ve
     }
 }
 
-/// Makes this browser a known source of the account, unless it is one already.
+/// Makes this browser a known source of the account where that is wished, and notes its use where it is one already.
 pub(crate) fn know_browser(
     account: &mut Account,
     origin: &Origin,
+    seen: &Snapshot,
     world: &mut World<'_>,
     changes: &mut Vec<Change>,
 ) -> Option<Token> {
-    let expires_at = world.now.plus(u64::from(world.policy.browser_s));
     if let Some(at) = account
         .browsers
         .iter()
@@ -337,27 +340,50 @@ pub(crate) fn know_browser(
         let known = account.browsers.remove(at);
         if world.now < known.expires_at {
             account.browsers.push(known);
+            note_use(known.id, origin, seen, world, changes);
             return None;
         }
+        changes.push(Change::Delete(Key::Browser(known.id)));
     }
-    make_room(&mut account.browsers, BROWSERS_MAX, Key::Browser, world, changes);
     if account.sign_ins > 0 {
         notify(account, NoticeKind::NewBrowser, world, changes);
     }
+    if !origin.remember {
+        return None;
+    }
+    make_room(&mut account.browsers, BROWSERS_MAX, Key::Browser, world, changes);
     let token = Token::draw(world.entropy);
-    account.browsers.push(Open {
-        id: token.digest(),
-        expires_at,
-    });
     let browser = Browser {
         account: account.name.clone(),
-        expires_at,
+        expires_at: world.now.plus(u64::from(world.policy.browser_s)),
+        created_at: Some(world.now),
+        last_used: Some(world.now),
+        network: origin.network.clone(),
+        agent: origin.agent.clone(),
     };
+    account.browsers.push(Open {
+        id: token.digest(),
+        expires_at: browser.expires_at,
+    });
     changes.push(Change::Put(
         Key::Browser(token.digest()),
         Record::Browser(browser),
     ));
     Some(token)
+}
+
+/// Notes where and as what a known browser was used last, for its owner to see.
+fn note_use(id: Digest, origin: &Origin, seen: &Snapshot, world: &World<'_>, changes: &mut Vec<Change>) {
+    let key = Key::Browser(id);
+    if let Some(Record::Browser(browser)) = seen.record(&key) {
+        let browser = Browser {
+            last_used: Some(world.now),
+            network: origin.network.clone(),
+            agent: origin.agent.clone(),
+            ..browser.clone()
+        };
+        changes.push(Change::Put(key, Record::Browser(browser)));
+    }
 }
 
 /// Clears what the throttle holds against an account, and keeps how much it was for its owner to see.

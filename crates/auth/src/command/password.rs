@@ -21,7 +21,7 @@ use crate::record::{Account, Key, NoticeKind, Password, PasswordHash};
 use crate::rule::{Change, Decision, Fault, Rule, World};
 use crate::session::Level;
 use crate::snapshot::Snapshot;
-use crate::throttle::{Class, Gate};
+use crate::throttle::{Class, Gate, Source};
 
 /// Whether a password may be checked at all, and against what.
 #[derive(Clone, Debug)]
@@ -67,7 +67,7 @@ impl Rule for Begin {
                 hash: account
                     .and_then(|account| account.password.as_ref())
                     .map(|password| password.hash.clone()),
-                known: matches!(source, crate::throttle::Source::Known(_)),
+                known: matches!(source, Source::Known(_)),
             },
         }))
     }
@@ -159,7 +159,7 @@ impl Rule for Finish {
             password.hash = hash.clone();
         }
         changes.push(Change::Audit(self.event(true, Ending::Success, world)));
-        let onward = after_password(&mut account, &self.origin, world, &mut changes);
+        let onward = after_password(&mut account, &self.origin, seen, world, &mut changes);
         if let Onward::SignedIn(signed_in) = &onward {
             settle(&mut account, &mut gate);
             account.sign_ins += 1;
@@ -321,7 +321,12 @@ impl Rule for Replace {
         end_tickets(&mut account, &mut changes);
         let level = if methods.len() > 1 { Level::Two } else { Level::One };
         let mut signed_in = open_session(&mut account, level, &methods, &self.origin, world, &mut changes);
-        signed_in.browser = know_browser(&mut account, &self.origin, world, &mut changes);
+        // All browsers were forgotten; the asking one stays known if it was.
+        let origin = Origin {
+            remember: self.origin.remember || matches!(source, Source::Known(_)),
+            ..self.origin.clone()
+        };
+        signed_in.browser = know_browser(&mut account, &origin, seen, world, &mut changes);
         signed_in.replacement_code = replacement_code;
         notify(&mut account, NoticeKind::PasswordChanged, world, &mut changes);
         changes.push(Change::Audit(Event::about(

@@ -1,4 +1,4 @@
-//! Step-up: within a session, proving it again, and more strongly, for what matters.
+//! Step-up: within a session, proving it again, and more strongly, for what matters; and giving that back.
 //!
 //! Knows: what an elevation takes, how long it lasts, and that it is worth something with the session's new key alone.
 //! Must never know: which operation it is for beyond the words of its purpose, nor how tokens are spelt.
@@ -12,8 +12,9 @@ use zeroize::Zeroizing;
 
 use super::enrol::{Asker, Denied};
 use super::{bounded, browser_text, note_backup_code, put, source};
-use crate::event::{Act, Ending, Event};
+use crate::event::{Act, Ending, Event, Origin, Reason};
 use crate::id::{Digest, SessionToken};
+use crate::name::Name;
 use crate::policy::PURPOSE_CHARS_MAX;
 use crate::record::{Key, Record, Session};
 use crate::rule::{Change, Decision, Fault, Rule, World};
@@ -129,6 +130,87 @@ pub(super) struct Proven {
     pub(super) at: UnixSeconds,
     /// When what it gives is over at the latest.
     pub(super) until: UnixSeconds,
+}
+
+/// Gives an elevation back before it is over by itself.
+///
+/// # Security
+/// It ends with every key of the session, at whatever host, and with the elevated tokens that were made until now,
+/// wherever somebody asks this installation about them.
+#[derive(Clone, Debug)]
+pub struct StepDown {
+    /// The session that asks.
+    pub session: Digest,
+    /// Whose session it is.
+    pub name: Name,
+    /// Who asks.
+    pub origin: Origin,
+}
+
+/// What giving an elevation back came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SteppedDown {
+    /// It is over.
+    Done,
+    /// There was none.
+    NotElevated,
+    /// The session is over.
+    NoSession,
+}
+
+impl Rule for StepDown {
+    type Outcome = SteppedDown;
+
+    fn reads(&self, _: &Snapshot, _: &World<'_>) -> Vec<Key> {
+        alloc::vec![Key::Session(self.session)]
+    }
+
+    fn decide(&self, seen: &Snapshot, world: &mut World<'_>) -> Result<Decision<SteppedDown>, Fault> {
+        let own = seen
+            .session(self.session)
+            .filter(|session| session.account == self.name);
+        let Some(mut session) = own.cloned() else {
+            return Ok(Decision::unchanged(SteppedDown::NoSession));
+        };
+        let on = session
+            .standing
+            .elevation
+            .filter(|elevation| world.now < elevation.until);
+        let Some(elevation) = on else {
+            return Ok(Decision::unchanged(SteppedDown::NotElevated));
+        };
+        // Another node's clock may be a little ahead.
+        session.stepped_down_at = Some(world.now.max(elevation.since));
+        session.standing = standing_of(&session, session.standing);
+        for at in 0..session.keys.len() {
+            session.keys[at].standing = standing_of(&session, session.keys[at].standing);
+        }
+        let event = Event::about(Act::StepDown, Ending::Success, &self.name, &self.origin);
+        let event = event.because(Reason::ByOwner).on(self.session.short());
+        Ok(Decision {
+            outcome: SteppedDown::Done,
+            changes: alloc::vec![
+                Change::Put(Key::Session(self.session), Record::Session(session.into())),
+                Change::Audit(event),
+            ],
+        })
+    }
+}
+
+/// What a standing that was given in a session is worth, now that its owner may have given an elevation back.
+///
+/// An elevation of the very second in which one was given back is over too: of two orders the safe one.
+pub fn standing_of(session: &Session, given: Standing) -> Standing {
+    let is_given_back =
+        |elevation: &Elevation| session.stepped_down_at.filter(|down| elevation.since <= *down);
+    let elevation = given.elevation.map(|elevation| match is_given_back(&elevation) {
+        Some(down) => Elevation {
+            until: elevation.until.min(down),
+            ..elevation
+        },
+        None => elevation,
+    });
+    Standing { elevation, ..given }
 }
 
 /// Elevates a session from now on and makes the key it is worth something with.

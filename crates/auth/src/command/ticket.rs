@@ -189,7 +189,7 @@ impl Rule for Redeem {
         end_tickets(&mut account, &mut changes);
         let event = Event::about(Act::TicketRedeem, Ending::Success, &self.name, &self.origin);
         changes.push(Change::Audit(event));
-        let onward = after_password(&mut account, &self.origin, world, &mut changes);
+        let onward = after_password(&mut account, &self.origin, seen, world, &mut changes);
         changes.push(put(account));
         Ok(Decision {
             outcome: Ok(onward),

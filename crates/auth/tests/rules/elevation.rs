@@ -4,7 +4,7 @@ use countersign_auth::command::SignedIn;
 use countersign_auth::command::enrol::Denied;
 use countersign_auth::command::password::Finished;
 use countersign_auth::command::session::{End, Which};
-use countersign_auth::command::step_up::{StepUp, SteppedUp};
+use countersign_auth::command::step_up::{StepDown, StepUp, SteppedDown, SteppedUp, standing_of};
 use countersign_auth::event::{Act, Reason};
 use countersign_auth::id::{Presented, SessionToken};
 use countersign_auth::policy::SecondFactor;
@@ -246,4 +246,58 @@ fn elevation_never_outlives_its_session() {
     let elevated = granted(step_up(&mut installation, &session, &code));
     let until = elevated.session.standing.elevation.expect("it is elevated").until;
     assert_eq!(until, elevated.session.expires_at);
+}
+
+fn step_down(installation: &mut Installation, session: &SignedIn) -> SteppedDown {
+    installation.submit(&StepDown {
+        session: session.session.digest(),
+        name: session.name.clone(),
+        origin: origin(HOME),
+    })
+}
+
+#[test]
+fn elevation_that_was_given_back_is_over_with_every_key_and_token_and_a_later_one_does_not_revive_it() {
+    let (mut installation, alice, session) = one_session();
+    let code = alice.code(installation.now, 0);
+    let first = granted(step_up(&mut installation, &session, &code));
+    let token_of_then = first.session.standing;
+    installation.pass(30);
+    assert_eq!(step_down(&mut installation, &session), SteppedDown::Done);
+    assert_eq!(
+        verdict(&installation, &first.token),
+        Some(ElevationVerdict::Expired),
+        "the session goes on without it"
+    );
+    let worth = |installation: &Installation| {
+        let session = stored(installation, &session.session).expect("it is open");
+        let standing = standing_of(&session, token_of_then);
+        judge(&standing, &Demand::ELEVATED, installation.now)
+    };
+    assert_eq!(worth(&installation), ElevationVerdict::Expired);
+    assert_eq!(step_down(&mut installation, &session), SteppedDown::NotElevated);
+    installation.pass(30);
+    let code = alice.code(installation.now, 0);
+    let second = granted(step_up(&mut installation, &session, &code));
+    assert_eq!(verdict(&installation, &second.token), Some(ElevationVerdict::Met));
+    assert_eq!(worth(&installation), ElevationVerdict::Expired);
+    assert_eq!(installation.audited(Act::StepDown, Some(Reason::ByOwner)), 1);
+}
+
+#[test]
+fn elevation_is_given_back_by_its_own_session_alone() {
+    let (mut installation, alice, session) = one_session();
+    let bob = installation.person("bob");
+    let his = installation.sign_in(&bob, &origin(HOME));
+    let code = alice.code(installation.now, 0);
+    let elevated = granted(step_up(&mut installation, &session, &code));
+    let forged = SignedIn {
+        name: his.name,
+        ..session
+    };
+    assert_eq!(step_down(&mut installation, &forged), SteppedDown::NoSession);
+    assert_eq!(
+        verdict(&installation, &elevated.token),
+        Some(ElevationVerdict::Met)
+    );
 }

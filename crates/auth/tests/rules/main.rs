@@ -2,6 +2,7 @@
 
 mod approvals;
 mod bounds;
+mod browsers;
 mod budgets;
 mod by_number;
 mod challenges;

@@ -36,6 +36,7 @@ fn session_ends_at_its_age_and_at_its_idleness_and_not_a_second_before() {
         },
         methods: Vec::new(),
         keys: Vec::new(),
+        stepped_down_at: None,
         tickets: Vec::new(),
         groups: Vec::new(),
         claims: Default::default(),

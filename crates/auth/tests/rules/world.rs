@@ -83,6 +83,7 @@ pub fn origin(network: &str) -> Origin {
         door: Door::Http,
         network: network.into(),
         browser: None,
+        remember: true,
         agent: String::new(),
         request: String::new(),
     }

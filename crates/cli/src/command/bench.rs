@@ -200,6 +200,7 @@ fn origin() -> Origin {
         door: Door::Operator,
         network: String::new(),
         browser: None,
+        remember: true,
         agent: String::new(),
         request: String::new(),
     }

@@ -91,6 +91,41 @@ fn operation_is_refused_until_a_code_elevates_the_session_and_after_it_ends() {
 }
 
 #[test]
+fn elevation_that_was_given_back_is_worth_nothing_to_any_guard_that_asks() {
+    let folder = Folder::fresh();
+    let data = folder.data();
+    let alice = Person::add(&data, "alice");
+    let server = Server::start_with(&data, &["--tls", "off", "--profile", "development"]);
+    let application = application(&data);
+    let session = server.sign_in(&alice, &alice.code(-1));
+    let (_, body) = step_up(&server, &session, &alice.code(0));
+    let (token, renewed) = (text(&body["token"]), text(&body["session_token"]));
+    let pay = |token: &str| server.post("/payment/transfer", Some(token), &json!({}));
+    assert_eq!((pay(token).0, pay(renewed).0), (200, 200));
+    for time in ["once", "again"] {
+        let answered = server.post("/auth/totp/step-down", Some(renewed), &json!({}));
+        let expected = (200, json!({ "success": true, "elevated": false }));
+        assert_eq!(answered, expected, "{time}");
+    }
+    for shown in [token, renewed] {
+        let (status, refused) = pay(shown);
+        assert_eq!((status, text(&refused["code"])), (403, "ELEVATION_EXPIRED"));
+        let (_, told) = introspect(&server, &application, shown);
+        assert_eq!(
+            (&told["active"], &told["elevated"]),
+            (&json!(true), &json!(false)),
+            "{told}"
+        );
+    }
+    assert_eq!(server.post("/auth/totp/step-down", None, &json!({})).0, 401);
+    server.stop();
+    let lowered = audit(&data)
+        .into_iter()
+        .filter(|entry| entry["act"] == "step_down");
+    assert_eq!(lowered.count(), 1);
+}
+
+#[test]
 fn applications_are_told_about_tokens_and_nobody_else() {
     let folder = Folder::fresh();
     let data = folder.data();

@@ -401,6 +401,7 @@ fn store_returned() -> Part {
         door: Door::Server,
         network: String::new(),
         browser: None,
+        remember: false,
         agent: String::new(),
         request: String::new(),
     };

@@ -7,12 +7,12 @@ use countersign_auth::command::application;
 use countersign_auth::command::enrol::Denied;
 use countersign_auth::command::host::{Enter, Entered, Issue};
 use countersign_auth::command::signing;
-use countersign_auth::command::step_up::{StepUp, SteppedUp};
+use countersign_auth::command::step_up::{StepDown, StepUp, SteppedDown, SteppedUp};
 use countersign_auth::event::{Act, Door, Origin, Reason};
 use countersign_auth::id::{Digest, Presented, SessionToken};
 use countersign_auth::name::Name;
 use countersign_auth::record::{Key, Record, Signing};
-use countersign_core::elevation::Standing;
+use countersign_core::elevation::{Elevation, Standing};
 use countersign_core::time::UnixSeconds;
 use tokio::sync::broadcast;
 use zeroize::Zeroizing;
@@ -84,6 +84,28 @@ impl Service {
             token,
             expires_in_s,
         })
+    }
+
+    /// Gives the session's elevation back.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn step_down(&self, live: &Live, origin: &Origin) -> Result<SteppedDown, Failure> {
+        self.submit(StepDown {
+            session: live.id,
+            name: live.session.account.clone(),
+            origin: origin.clone(),
+        })
+        .await
+    }
+
+    /// The elevation that is on with the token by which the session was found.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub fn elevation(&self, live: &Live) -> Result<Option<Elevation>, Failure> {
+        let now = self.pulse.now()?;
+        Ok(live.standing.elevation.filter(|elevation| elevation.is_on(now)))
     }
 
     /// Whoever a session token, at Countersign or at a protected host, or an elevated token speaks of.
@@ -165,6 +187,7 @@ impl Service {
                 door: Door::Server,
                 network: String::new(),
                 browser: None,
+                remember: false,
                 agent: String::new(),
                 request: String::new(),
             };

@@ -27,6 +27,7 @@ use zeroize::Zeroizing;
 
 pub mod approvals;
 pub mod audit;
+pub mod browsers;
 pub mod clock;
 pub mod committer;
 pub mod elevation;

@@ -78,6 +78,7 @@ mod tests {
             door: Door::Http,
             network: "192.0.2.1".into(),
             browser: None,
+            remember: false,
             agent: String::new(),
             request: String::new(),
         };

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_auth::command::step_up::standing_of;
 use countersign_auth::command::{session, upkeep};
 use countersign_auth::event::Origin;
 use countersign_auth::id::{Digest, Presented};
@@ -101,7 +102,10 @@ impl Service {
             None => self.read_session(id).await?,
         };
         match session {
-            Some(session) => self.alive(id, session, standing, now).await,
+            Some(session) => {
+                let standing = standing_of(&session, standing);
+                self.alive(id, session, standing, now).await
+            }
             None => Ok(None),
         }
     }

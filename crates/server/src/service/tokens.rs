@@ -334,13 +334,14 @@ mod tests {
             standing,
             methods: vec!["pwd".into(), "otp".into()],
             keys: Vec::new(),
+            stepped_down_at: None,
             tickets: Vec::new(),
             groups: vec!["staff".into()],
             claims: [("publisher".into(), ClaimValue::Bool(true))].into(),
+            recovers: false,
             label: String::new(),
             network: String::new(),
             agent: String::new(),
-            recovers: false,
         }
     }
 
@@ -420,6 +421,10 @@ mod tests {
         let mut keys = Vec::new();
         for public in installation["jwks"]["keys"].as_array().expect("a list") {
             let text = |member: &str| public[member].as_str().expect("a text").to_owned();
+            // Keys are drawn here; one of small order never is.
+            if text("kid").ends_with("weak") {
+                continue;
+            }
             let bytes = BASE64URL_NOPAD.decode(text("x").as_bytes()).expect("base64url");
             keys.push(key(&text("kid"), &bytes, &[0; 32]));
         }

@@ -354,7 +354,7 @@ mod tests {
     fn settings_that_do_not_go_together_are_refused() {
         for (text, expected) in [
             (
-                "profile = \"development\"\nlisten = \"0.0.0.0:1\"",
+                "profile = \"development\"\ntls = \"own\"\nlisten = \"0.0.0.0:1\"",
                 "profile: the development profile",
             ),
             ("tls = \"off\"\nlisten = \"[::]:1\"", "tls: without TLS"),

@@ -26,6 +26,7 @@ pub struct Site {
     pub hands: Hands,
     operator: Operator,
     router: Router,
+    service: Arc<Service>,
 }
 
 impl Site {
@@ -41,11 +42,12 @@ impl Site {
         parts.outbox = outbox;
         let service = Arc::new(Service::start(parts).expect("the service starts"));
         let router = router(service.clone());
-        let operator = Operator::new(service, "https://localhost:8443".into());
+        let operator = Operator::new(service.clone(), "https://localhost:8443".into());
         let site = Site {
             hands,
             operator,
             router,
+            service,
         };
         (site, errands)
     }
@@ -65,6 +67,17 @@ impl Site {
         let site = Site::open();
         let router = known_as(site.router.clone(), public_url);
         Site { router, ..site }
+    }
+
+    /// The same with a key that signs elevated tokens.
+    pub async fn open_signing() -> Site {
+        let site = Site::open();
+        site.service.issue_as("https://localhost:8443");
+        site.service
+            .read_signing_keys()
+            .await
+            .expect("a first key is made");
+        site
     }
 
     pub fn browser(&self) -> Browser {
@@ -242,10 +255,12 @@ impl Browser {
             .await
     }
 
-    /// Both factors.
+    /// Both factors, the box for remembering the browser ticked as the page shows it.
     pub async fn sign_in(&mut self, name: &str, code: &str) {
         assert_eq!(self.password(name, PASSWORD).await.leads_to(), "/sign-in/code");
-        let answer = self.post("/sign-in/code", &[("code", code)]).await;
+        let answer = self
+            .post("/sign-in/code", &[("code", code), ("remember", "yes")])
+            .await;
         assert_eq!(answer.leads_to(), "/account");
     }
 }

@@ -17,4 +17,5 @@ mod recovery;
 mod rules;
 mod seeds;
 mod sessions;
+mod step_up;
 mod world;

@@ -22,6 +22,8 @@ const OPEN: &[&str] = &[
 const OWN: &[&str] = &[
     "/account",
     "/account/sessions",
+    "/account/browsers",
+    "/step-up",
     "/account/factors",
     "/account/backup-codes",
     "/account/password",
@@ -29,6 +31,10 @@ const OWN: &[&str] = &[
 /// Forms of somebody who is signed in by all factors due.
 const OWN_FORMS: &[&str] = &[
     "/account/sessions/end-others",
+    "/account/browsers/forget-all",
+    "/account/browsers/00000000/forget",
+    "/account/step-down",
+    "/step-up",
     "/account/sessions/00000000/end",
     "/account/sessions/00000000/name",
     "/account/factors/00000000/remove",
@@ -128,7 +134,10 @@ async fn cookies_reach_this_host_alone_and_no_script() {
         "{challenge}"
     );
     let entered = browser
-        .post("/sign-in/code", &[("code", &code(&person, 0))])
+        .post(
+            "/sign-in/code",
+            &[("code", &code(&person, 0)), ("remember", "yes")],
+        )
         .await;
     let session = entered.set_cookie("__Host-cs_session");
     assert!(

@@ -102,7 +102,7 @@ impl Rule for Finish {
         let mut changes = alloc::vec![Change::Audit(event.on(self.recovery.short()))];
         let onward = match (proven.lost, &self.hash) {
             (Lost::Password, None) => return Ok(Decision::unchanged(Finished::PasswordMissing)),
-            (Lost::Password, Some(hash)) => self.set_password(&mut account, hash, world, &mut changes),
+            (Lost::Password, Some(hash)) => self.set_password(&mut account, hash, seen, world, &mut changes),
             (Lost::SecondFactor, _) => {
                 Onward::SignedIn(self.open_enrolment(&mut account, world, &mut changes))
             }
@@ -121,6 +121,7 @@ impl Finish {
         &self,
         account: &mut Account,
         hash: &PasswordHash,
+        seen: &Snapshot,
         world: &mut World<'_>,
         changes: &mut Vec<Change>,
     ) -> Onward {
@@ -132,7 +133,7 @@ impl Finish {
         end_attempts(account, changes);
         end_tickets(account, changes);
         notify(account, NoticeKind::PasswordRecovered, world, changes);
-        after_password(account, &self.origin, world, changes)
+        after_password(account, &self.origin, seen, world, changes)
     }
 
     /// A session that may enrol and nothing else. The lost factors stay until the new one is confirmed, and so does

@@ -56,6 +56,7 @@ impl<S: Sync> FromRequestParts<S> for Asked {
             door: Door::Http,
             network: sender.network(),
             browser: cookie(&parts.headers, BROWSER_COOKIE).map(Digest::of),
+            remember: true,
             agent: bounded(agent, AGENT_CHARS_MAX),
             request: parts
                 .extensions

@@ -22,6 +22,7 @@ mod account;
 mod answer;
 mod approvals;
 mod asked;
+mod browsers;
 mod enrol;
 mod forward;
 mod forwarded;
@@ -119,6 +120,7 @@ fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(number::waiting))
         .routes(routes!(number::answer))
         .routes(routes!(number::result))
+        .routes(routes!(step_up::step_down))
         .routes(routes!(tokens::jwks))
         .routes(routes!(tokens::metadata))
         .routes(routes!(tokens::introspect))
@@ -132,6 +134,9 @@ fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(sessions::sessions))
         .routes(routes!(sessions::end_others))
         .routes(routes!(sessions::name_session, sessions::end_session))
+        .routes(routes!(browsers::browsers))
+        .routes(routes!(browsers::forget_all))
+        .routes(routes!(browsers::forget))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
 }
@@ -162,10 +167,13 @@ pub fn fuzz_body(data: &[u8]) {
         asked::parse::<T>(body).err()
     }
     let (refused, members): (_, &[&str]) = match shape % 14 {
-        0 => (refusal::<sign_in::Login>(body), &["username", "password"]),
+        0 => (
+            refusal::<sign_in::Login>(body),
+            &["username", "password", "remember_browser"],
+        ),
         1 => (
             refusal::<sign_in::Verify>(body),
-            &["challenge_token", "totp_code"],
+            &["challenge_token", "totp_code", "remember_browser"],
         ),
         2 => (
             refusal::<account::SetUp>(body),

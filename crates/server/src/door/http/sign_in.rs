@@ -29,6 +29,14 @@ pub(super) struct Login {
     username: String,
     #[schema(value_type = String, format = Password)]
     password: Zeroizing<String>,
+    /// Whether this browser is to be known from now on, where this completes the sign-in. It replaces no factor.
+    #[serde(default = "yes")]
+    remember_browser: bool,
+}
+
+/// What clients that say nothing of it have always got.
+fn yes() -> bool {
+    true
 }
 
 /// A challenge and what answers it.
@@ -40,6 +48,9 @@ pub(super) struct Verify {
     /// A one-time code, or a backup code.
     #[schema(value_type = String)]
     totp_code: Zeroizing<String>,
+    /// Whether this browser is to be known from now on. It replaces no factor.
+    #[serde(default = "yes")]
+    remember_browser: bool,
 }
 
 /// A code is due.
@@ -85,9 +96,10 @@ pub(super) struct Opened<'a> {
 )]
 pub(super) async fn login(
     State(service): State<Shared>,
-    Asked(origin): Asked,
+    Asked(mut origin): Asked,
     Body(login): Body<Login>,
 ) -> Response {
+    origin.remember = login.remember_browser;
     let signed_in = service.sign_in(&login.username, &login.password, &origin).await;
     answered(signed_in, opened)
 }
@@ -95,9 +107,10 @@ pub(super) async fn login(
 /// The same for clients of older gateways: `POST /login`, with their words for an open session.
 pub(super) async fn older_login(
     State(service): State<Shared>,
-    Asked(origin): Asked,
+    Asked(mut origin): Asked,
     Body(login): Body<Login>,
 ) -> Response {
+    origin.remember = login.remember_browser;
     let signed_in = service.sign_in(&login.username, &login.password, &origin).await;
     answered(signed_in, |signed_in| {
         let body = Json(json!({
@@ -156,9 +169,10 @@ pub(super) fn onward(next: &Onward) -> Response {
 )]
 pub(super) async fn verify(
     State(service): State<Shared>,
-    Asked(origin): Asked,
+    Asked(mut origin): Asked,
     Body(verify): Body<Verify>,
 ) -> Response {
+    origin.remember = verify.remember_browser;
     match service
         .verify(&verify.challenge_token, &verify.totp_code, &origin)
         .await

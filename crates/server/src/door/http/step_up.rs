@@ -8,14 +8,15 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use countersign_auth::command::enrol::Denied;
+use countersign_auth::command::step_up::SteppedDown;
 use countersign_core::elevation::{Demand, ElevationVerdict, Level};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use super::asked::{Asked, Body, Signed};
+use super::asked::{Asked, Body, Signed, Whole};
 use super::enrol::refused;
-use super::openapi::{Always, Guessed, InSession, WithBody};
+use super::openapi::{Always, Enrolled, Guessed, InSession, WithBody};
 use super::{Shared, answer};
 use crate::service::elevation::Elevated;
 
@@ -140,6 +141,42 @@ pub(super) fn stepped_up(elevated: &Elevated) -> Response {
         replacement_backup_code: stepped_up.replacement_code.as_ref().map(|code| code.as_str()),
     })
     .into_response()
+}
+
+/// A session without an elevation.
+#[derive(Serialize, ToSchema)]
+struct Lowered {
+    success: bool,
+    elevated: bool,
+}
+
+/// Gives the session's elevation back before it is over by itself; its tokens stay.
+#[utoipa::path(
+    post,
+    path = "/auth/totp/step-down",
+    tag = "step-up",
+    security(("session" = [])),
+    responses(
+        (status = 200, description = "The session is not elevated", body = Lowered),
+        InSession,
+        Enrolled,
+        Always
+    )
+)]
+pub(super) async fn step_down(
+    State(service): State<Shared>,
+    Asked(origin): Asked,
+    Whole(live): Whole,
+) -> Response {
+    match service.step_down(&live, &origin).await {
+        Err(failure) => answer::failed(&failure),
+        Ok(SteppedDown::NoSession) => refused(&Denied::NoSession),
+        Ok(SteppedDown::Done | SteppedDown::NotElevated) => Json(Lowered {
+            success: true,
+            elevated: false,
+        })
+        .into_response(),
+    }
 }
 
 /// What an operation that wants a step-up is answered (RFC 9470 §3, and the older body).

@@ -489,6 +489,7 @@ pub fn origin(who: &str) -> Origin {
         door: Door::Operator,
         network: who.to_owned(),
         browser: None,
+        remember: false,
         agent: String::new(),
         request: String::new(),
     }

@@ -14,6 +14,7 @@ use super::asked::Settled;
 use super::factors::codes_left;
 use super::frame::{Frame, Moment, failed, show, to_sign_in};
 use super::hosts;
+use super::step_up;
 use crate::door::http::Shared;
 
 #[derive(Template)]
@@ -24,6 +25,9 @@ struct HomePage {
     level: &'static str,
     last_sign_in: Option<Moment>,
     until: Moment,
+    /// Since when and until when the session is elevated, when it is.
+    elevation: Option<(Moment, Moment)>,
+    step_up: String,
     sessions: usize,
     authenticators: usize,
     codes_left: usize,
@@ -48,6 +52,9 @@ impl Done {
             "approved" => Some("You approved it."),
             "denied" => Some("You denied it."),
             "elevated" => Some("Your other session confirmed this one."),
+            "lowered" => Some("The confirmation has ended. What matters asks a code again."),
+            "forgotten" => Some("The browser is forgotten."),
+            "all-forgotten" => Some("All browsers are forgotten."),
             "named" => Some("The session has its new name."),
             _ => None,
         }
@@ -69,6 +76,10 @@ pub(super) async fn home(
         Ok(None) => return to_sign_in(),
         Ok(Some(view)) => view,
     };
+    let elevation = match service.elevation(&live) {
+        Err(failure) => return failed(&failure),
+        Ok(elevation) => elevation,
+    };
     let page = HomePage {
         frame: Frame {
             done: done.text(),
@@ -78,6 +89,8 @@ pub(super) async fn home(
         level: level(live.session.standing.level),
         last_sign_in: view.account.last_sign_in.map(Moment::of),
         until: Moment::of(live.until),
+        elevation: elevation.map(|elevation| (Moment::of(elevation.since), Moment::of(elevation.until))),
+        step_up: step_up::location("/account", ""),
         sessions: view.sessions.len(),
         authenticators: authenticators(&view.account),
         codes_left: codes_left(&view.account),

@@ -42,6 +42,17 @@ impl Asset {
     }
 }
 
+/// What applications load for a step-up; docs/step-up-in-the-browser.md is its description.
+static STEP_UP: LazyLock<String> =
+    LazyLock::new(|| bare(include_str!("../../../../../../clients/browser/step-up.js")));
+
+/// A script without its comments on lines of their own, and without indentation.
+fn bare(script: &str) -> String {
+    let lines = script.lines().map(str::trim);
+    let kept = lines.filter(|line| !line.is_empty() && !line.starts_with("//"));
+    kept.flat_map(|line| [line, "\n"]).collect()
+}
+
 /// Name of the style sheet.
 pub(super) fn style() -> &'static str {
     &STYLE.name
@@ -70,6 +81,15 @@ pub(super) async fn serve(Path(name): Path<String>) -> Response {
     (headers, asset.text).into_response()
 }
 
+/// `GET /.countersign/step-up.js`: the one name that stays the same, because other people's pages hold it.
+pub(super) async fn step_up() -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/javascript; charset=utf-8"),
+        (header::CACHE_CONTROL, "public, max-age=300"),
+    ];
+    (headers, STEP_UP.as_str()).into_response()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,6 +97,22 @@ mod tests {
     #[test]
     fn script_stays_small() {
         assert!(SCRIPT.text.len() <= 3 * 1024, "{} bytes", SCRIPT.text.len());
+    }
+
+    #[test]
+    fn script_for_applications_stays_small_and_needs_nothing_that_a_policy_forbids() {
+        assert!(STEP_UP.len() <= 3 * 1024, "{} bytes", STEP_UP.len());
+        for forbidden in [
+            "eval",
+            "Function(",
+            "innerHTML",
+            ".style",
+            "cookie",
+            "Storage",
+            "import",
+        ] {
+            assert!(!STEP_UP.contains(forbidden), "{forbidden}");
+        }
     }
 
     #[test]

@@ -7,10 +7,12 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use countersign_auth::command::enrol::{Denied, Enrolment, Granted};
+use countersign_auth::session::Level;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::asked::{Arrived, Form};
+use super::browsers::Remember;
 use super::frame::{Frame, Problem, failed, once, show, to_sign_in};
 use super::sign_in::settle;
 use crate::door::http::Shared;
@@ -42,12 +44,16 @@ struct ScanPage<'a> {
     minutes: u32,
     digits: u8,
     period_s: u32,
+    /// Whether the form asks whether to remember the browser.
+    asks: bool,
 }
 
 #[derive(Template)]
 #[template(path = "confirm.html")]
 struct ConfirmPage {
     frame: Frame,
+    asks: bool,
+    remember: bool,
 }
 
 /// What an enrolment begins with.
@@ -63,6 +69,8 @@ pub(super) struct Begin {
 #[derive(Deserialize)]
 pub(super) struct Code {
     code: Zeroizing<String>,
+    #[serde(default)]
+    remember: Remember,
 }
 
 /// `GET /enrol`.
@@ -130,6 +138,7 @@ fn scan_page(service: &Shared, live: &Live, granted: &Granted<Enrolment>) -> Res
         minutes: enrolment.expires_in_s / 60,
         digits: enrolment.parameters.digits.count(),
         period_s: enrolment.parameters.time_step.seconds(),
+        asks: live.session.standing.level < Level::Two,
     };
     show(&page, &page.frame)
 }
@@ -149,10 +158,11 @@ fn groups(secret: &str) -> Vec<&str> {
 /// `POST /enrol/confirm`: the session is replaced by one that has two factors.
 pub(super) async fn confirm(
     State(service): State<Shared>,
-    Asked(origin): Asked,
+    Asked(mut origin): Asked,
     Arrived(live): Arrived,
     Form(form): Form<Code>,
 ) -> Response {
+    origin.remember = form.remember.is_wished();
     let denied = match service.confirm_enrolment(&live, &form.code, &origin).await {
         Err(failure) => return failed(&failure),
         Ok(Ok(signed_in)) => return settle(&signed_in),
@@ -164,6 +174,8 @@ pub(super) async fn confirm(
         (problem, _) => {
             let page = ConfirmPage {
                 frame: frame(&service, &live).with(problem),
+                asks: live.session.standing.level < Level::Two,
+                remember: form.remember.is_wished(),
             };
             show(&page, &page.frame)
         }

@@ -24,6 +24,7 @@ const CODE_MALFORMED: &str = "A code has 6 to 8 digits, a backup code 24 letters
 pub(super) const MENU: &[(&str, &str, &str)] = &[
     ("home", "/account", "Home"),
     ("sessions", "/account/sessions", "Sessions"),
+    ("browsers", "/account/browsers", "Browsers"),
     ("factors", "/account/factors", "Authenticators"),
     ("backup-codes", "/account/backup-codes", "Backup codes"),
     ("approvals", "/account/approvals", "Approvals"),
@@ -56,6 +57,11 @@ impl Frame {
     /// The same with a problem, if there is one.
     pub(super) fn with(self, problem: Option<Problem>) -> Frame {
         Frame { problem, ..self }
+    }
+
+    /// Whether the menu stands above: not where one thing is to be done first.
+    pub(super) fn has_menu(&self) -> bool {
+        MENU.iter().any(|(place, ..)| *place == self.place)
     }
 
     /// The field the problem lies in; empty when it lies in none.

@@ -32,7 +32,7 @@ struct LeadPage<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "step_up.html")]
+#[template(path = "host_step_up.html")]
 struct StepUpPage<'a> {
     frame: Frame,
     host: &'a str,

@@ -18,16 +18,20 @@ mod account;
 mod approvals;
 mod asked;
 mod assets;
+mod browsers;
 pub(super) mod cookies;
+mod destination;
 mod enrol;
 mod factors;
 mod frame;
 mod hosts;
 mod password;
 mod recover;
+mod replacement;
 mod sessions;
 mod set_up;
 mod sign_in;
+mod step_up;
 
 use super::Shared;
 use frame::{Problem, message};
@@ -60,7 +64,12 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/enrol", get(enrol::offer).post(enrol::begin))
         .route("/enrol/confirm", post(enrol::confirm))
         .route("/for", get(hosts::lead).post(hosts::step_up))
+        .route("/step-up", get(step_up::ask).post(step_up::take))
         .route("/account", get(account::home))
+        .route("/account/step-down", post(step_up::give_back))
+        .route("/account/browsers", get(browsers::list))
+        .route("/account/browsers/forget-all", post(browsers::forget_all))
+        .route("/account/browsers/{id}/forget", post(browsers::forget))
         .route("/account/sessions", get(sessions::list))
         .route("/account/sessions/end-others", post(sessions::end_others))
         .route("/account/sessions/{id}/end", post(sessions::end))
@@ -88,6 +97,7 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/account/password", get(password::ask).post(password::change))
         .layer(CsrfLayer::new().with_rejection_response(|_| from_elsewhere()))
         .route("/assets/{name}", get(assets::serve))
+        .route("/.countersign/step-up.js", get(assets::step_up))
         .layer(map_response(confine))
 }
 

@@ -62,10 +62,12 @@ async fn page(service: &Shared, live: &Live, problem: Option<Problem>) -> Respon
 /// `POST /account/password`: every other session ends, and this one gets a new token.
 pub(super) async fn change(
     State(service): State<Shared>,
-    Asked(origin): Asked,
+    Asked(mut origin): Asked,
     Settled(live): Settled,
     Form(form): Form<Change>,
 ) -> Response {
+    // Whether this browser is known was said at the sign-in, and stays so.
+    origin.remember = false;
     let (current, new) = (&form.current_password, &form.new_password);
     let replaced = service
         .change_password(&live, current, new, &form.code, &origin)

@@ -244,10 +244,12 @@ fn over() -> Response {
 /// `POST /recover/finish`: on to the code that is due, or to the enrolment.
 pub(super) async fn finish(
     State(service): State<Shared>,
-    Asked(origin): Asked,
+    Asked(mut origin): Asked,
     headers: HeaderMap,
     Form(form): Form<Carry>,
 ) -> Response {
+    // It is asked where the sign-in is completed.
+    origin.remember = false;
     let Some(recovery) = cookie(&headers, cookies::RECOVERY) else {
         return over();
     };

@@ -102,9 +102,11 @@ async fn password_page(service: &Shared, ticket: &str, typed: &str, problem: Opt
 /// `POST /setup`: sets the password; then a second factor is enrolled, or a code of it is due.
 pub(super) async fn take_password(
     State(service): State<Shared>,
-    Asked(origin): Asked,
+    Asked(mut origin): Asked,
     Form(form): Form<SetUp>,
 ) -> Response {
+    // It is asked where the sign-in is completed.
+    origin.remember = false;
     let redeemed = service
         .redeem_ticket(&form.ticket, &form.username, &form.password, &origin)
         .await;

@@ -11,12 +11,15 @@ use countersign_auth::command::code::Verified;
 use countersign_auth::command::password::Finished;
 use countersign_auth::command::session::Which;
 use countersign_auth::command::{Onward, SignedIn};
+use countersign_auth::policy::SecondFactor;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::asked::{Arrived, Form};
+use super::browsers::Remember;
 use super::cookies;
 use super::frame::{Frame, Problem, failed, once, onward, show, to_sign_in};
+use super::replacement::ReplacementPage;
 use crate::door::http::Shared;
 use crate::door::http::asked::{Asked, cookie};
 
@@ -30,6 +33,9 @@ const TOO_LATE: &str = "That sign-in is over. Begin again.";
 struct PasswordPage {
     frame: Frame,
     name: String,
+    /// Whether this form may complete a sign-in, so that it asks whether to remember the browser.
+    completes: bool,
+    remember: bool,
 }
 
 #[derive(Template)]
@@ -37,13 +43,7 @@ struct PasswordPage {
 struct CodePage {
     frame: Frame,
     backup: bool,
-}
-
-#[derive(Template)]
-#[template(path = "replacement.html")]
-struct ReplacementPage<'a> {
-    frame: Frame,
-    code: &'a str,
+    remember: bool,
 }
 
 /// A name and a password.
@@ -51,12 +51,16 @@ struct ReplacementPage<'a> {
 pub(super) struct Password {
     username: String,
     password: Zeroizing<String>,
+    #[serde(default)]
+    remember: Remember,
 }
 
 /// A code, or a backup code.
 #[derive(Deserialize)]
 pub(super) struct Code {
     code: Zeroizing<String>,
+    #[serde(default)]
+    remember: Remember,
 }
 
 /// Which kind of code is asked for; any text, so that no address is an error.
@@ -67,22 +71,27 @@ pub(super) struct Wanted {
 }
 
 /// `GET /sign-in`.
-pub(super) async fn ask_password() -> Response {
-    password_page(String::new(), None)
+pub(super) async fn ask_password(State(service): State<Shared>) -> Response {
+    password_page(&service, String::new(), true, None)
 }
 
-fn password_page(name: String, problem: Option<Problem>) -> Response {
-    let frame = Frame::default().with(problem);
-    let page = PasswordPage { frame, name };
+fn password_page(service: &Shared, name: String, remember: bool, problem: Option<Problem>) -> Response {
+    let page = PasswordPage {
+        frame: Frame::default().with(problem),
+        name,
+        completes: service.policy().second_factor != SecondFactor::Required,
+        remember,
+    };
     show(&page, &page.frame)
 }
 
 /// `POST /sign-in`.
 pub(super) async fn take_password(
     State(service): State<Shared>,
-    Asked(origin): Asked,
+    Asked(mut origin): Asked,
     Form(form): Form<Password>,
 ) -> Response {
+    origin.remember = form.remember.is_wished();
     let problem = match service.sign_in(&form.username, &form.password, &origin).await {
         Err(failure) => return failed(&failure),
         Ok(Ok(Finished::Onward(next))) => return lead(&next),
@@ -92,7 +101,7 @@ pub(super) async fn take_password(
         }
         Ok(Err(error)) => Problem::of(StatusCode::BAD_REQUEST, "username", error),
     };
-    password_page(form.username, Some(problem))
+    password_page(&service, form.username, form.remember.is_wished(), Some(problem))
 }
 
 /// Asks for the code that is due, or opens the session.
@@ -121,40 +130,48 @@ pub(super) async fn ask_code(headers: HeaderMap, Query(wanted): Query<Wanted>) -
     if cookie(&headers, cookies::CHALLENGE).is_none() {
         return onward("/sign-in");
     }
-    code_page(wanted.with == "backup", None)
+    code_page(wanted.with == "backup", true, None)
 }
 
-fn code_page(backup: bool, problem: Option<Problem>) -> Response {
+fn code_page(backup: bool, remember: bool, problem: Option<Problem>) -> Response {
     let frame = Frame::default().with(problem);
-    let page = CodePage { frame, backup };
+    let page = CodePage {
+        frame,
+        backup,
+        remember,
+    };
     show(&page, &page.frame)
 }
 
 /// `POST /sign-in/code`.
 pub(super) async fn take_code(
     State(service): State<Shared>,
-    Asked(origin): Asked,
+    Asked(mut origin): Asked,
     headers: HeaderMap,
     Form(form): Form<Code>,
 ) -> Response {
+    origin.remember = form.remember.is_wished();
     let Some(challenge) = cookie(&headers, cookies::CHALLENGE) else {
-        return begin_again();
+        return begin_again(&service);
     };
     let problem = match service.verify(challenge, &form.code, &origin).await {
         Err(failure) => return failed(&failure),
         Ok(Verified::SignedIn(signed_in)) => return entered(&signed_in),
-        Ok(Verified::NoChallenge) => return begin_again(),
+        Ok(Verified::NoChallenge) => return begin_again(&service),
         Ok(Verified::Refused) => Problem::code_refused(),
         Ok(Verified::Malformed) => Problem::code_malformed(),
         Ok(Verified::Throttled { retry_after_s }) => Problem::throttled(retry_after_s),
         Ok(Verified::ClockNotSet) => Problem::clock_not_set(),
     };
-    code_page(false, Some(problem))
+    code_page(false, form.remember.is_wished(), Some(problem))
 }
 
-fn begin_again() -> Response {
+fn begin_again(service: &Shared) -> Response {
     let problem = Problem::of(StatusCode::UNAUTHORIZED, "", TOO_LATE);
-    cookies::drop(password_page(String::new(), Some(problem)), cookies::CHALLENGE)
+    cookies::drop(
+        password_page(service, String::new(), true, Some(problem)),
+        cookies::CHALLENGE,
+    )
 }
 
 /// Opens the session; a backup code that replaces the one just used is shown on the way.
@@ -168,8 +185,12 @@ fn entered(signed_in: &SignedIn) -> Response {
 
 /// A page that shows a backup code issued in place of a used one, once.
 pub(super) fn replacement(name: &impl ToString, code: &str) -> Response {
-    let frame = Frame::of(name, "");
-    let page = ReplacementPage { frame, code };
+    let page = ReplacementPage {
+        frame: Frame::of(name, ""),
+        title: "You are signed in",
+        code,
+        to: "/account",
+    };
     once(show(&page, &page.frame))
 }
 

@@ -1,0 +1,100 @@
+//! Where a person is led after a form, when the address they came by says where: a path of this very host.
+//!
+//! Knows: which texts are such paths. Must never know: what stands there. Nothing else is ever followed, so no link to
+//! us leads anybody to another site; a protected host is reached by a path of ours that hands on to it.
+
+/// Longest path in bytes.
+const BYTES_MAX: usize = 2048;
+/// Where everything else leads.
+const HOME: &str = "/account";
+
+/// A path of this host, with its query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Destination(String);
+
+impl Destination {
+    /// The path that a text is; home, when it is none.
+    pub(super) fn of(text: &str) -> Destination {
+        let path = if is_own_path(text) { text } else { HOME };
+        Destination(path.to_owned())
+    }
+
+    pub(super) fn path(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Whether a browser takes the text for a path of the host it is on. Some take `\` for `/`, and drop control
+/// characters before they look.
+fn is_own_path(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'\\';
+    text.len() <= BYTES_MAX && text.starts_with('/') && !text.starts_with("//") && text.bytes().all(is_plain)
+}
+
+/// The address of a page of ours with what it is told in its query.
+pub(super) fn address(path: &str, query: &[(&str, &str)]) -> String {
+    let encoded = |text: &str| -> String {
+        let spelt = text.bytes().map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                char::from(byte).to_string()
+            }
+            _ => format!("%{byte:02X}"),
+        });
+        spelt.collect()
+    };
+    let told = query.iter().filter(|(_, value)| !value.is_empty());
+    let told: Vec<String> = told
+        .map(|(name, value)| format!("{name}={}", encoded(value)))
+        .collect();
+    if told.is_empty() {
+        return path.to_owned();
+    }
+    format!("{path}?{}", told.join("&"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn destination_is_a_path_of_this_host_or_home() {
+        let longest = format!("/{}", "a".repeat(BYTES_MAX - 1));
+        for own in [
+            "/",
+            "/account",
+            "/for?host=a.example&to=%2Fx",
+            "/a//b#c",
+            &longest,
+        ] {
+            assert_eq!(Destination::of(own).path(), own);
+        }
+        let too_long = format!("{longest}a");
+        for other in [
+            "",
+            "account",
+            "//elsewhere.example",
+            "/\\elsewhere.example",
+            "\\\\elsewhere.example",
+            "https://elsewhere.example/",
+            "/\t/elsewhere.example",
+            "/\r\nset-cookie: a=b",
+            " /account",
+            "/a b",
+            "/caf\u{e9}",
+            "javascript:alert(1)",
+            &too_long,
+        ] {
+            assert_eq!(Destination::of(other).path(), HOME, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn address_spells_what_it_is_told() {
+        let spelt = address(
+            "/step-up",
+            &[("to", "/a?b=c&d"), ("purpose", "pay 5 \u{20ac}"), ("x", "")],
+        );
+        assert_eq!(spelt, "/step-up?to=/a%3Fb%3Dc%26d&purpose=pay%205%20%E2%82%AC");
+        assert_eq!(address("/step-up", &[("to", "")]), "/step-up");
+    }
+}

@@ -1,0 +1,147 @@
+//! Step-up without a script: a page asks the code, the cookie of the session is renewed, and the person is led on.
+//!
+//! Knows: the form and where it leads. Must never know: what the elevation is for, beyond the words that are shown.
+//! Read next: `destination` for where it may lead.
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use countersign_auth::command::bounded;
+use countersign_auth::command::enrol::Denied;
+use countersign_auth::command::step_up::{SteppedDown, SteppedUp};
+use countersign_auth::policy::PURPOSE_CHARS_MAX;
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use super::asked::{Form, Settled};
+use super::cookies;
+use super::destination::{Destination, address};
+use super::frame::{Frame, Problem, failed, message, once, onward, show, to_sign_in};
+use super::replacement::ReplacementPage;
+use crate::door::http::Shared;
+use crate::door::http::asked::Asked;
+use crate::service::Live;
+
+#[derive(Template)]
+#[template(path = "step_up.html")]
+struct StepUpPage {
+    frame: Frame,
+    to: Destination,
+    purpose: String,
+    backup: bool,
+    /// The same page for the other kind of code.
+    other: String,
+}
+
+/// Where it leads, and what for; any text, so that no address is an error.
+#[derive(Deserialize)]
+pub(super) struct Wanted {
+    #[serde(default)]
+    to: String,
+    #[serde(default)]
+    purpose: String,
+    #[serde(default)]
+    with: String,
+}
+
+/// The code, and again where it leads and what for.
+#[derive(Deserialize)]
+pub(super) struct Proof {
+    code: Zeroizing<String>,
+    #[serde(default)]
+    to: String,
+    #[serde(default)]
+    purpose: String,
+}
+
+/// Where a browser is sent for a step-up: the page that leads on to a path of this host. A guard of another host names
+/// a path of ours that hands on to it.
+pub(in crate::door::http) fn location(to: &str, purpose: &str) -> String {
+    address("/step-up", &[("to", to), ("purpose", purpose)])
+}
+
+/// `GET /step-up`.
+pub(super) async fn ask(
+    State(service): State<Shared>,
+    Settled(live): Settled,
+    Query(wanted): Query<Wanted>,
+) -> Response {
+    match service.view(&live.session.account).await {
+        Err(failure) => failed(&failure),
+        Ok(None) => to_sign_in(),
+        Ok(Some(view)) if !view.account.has_second_factor() => no_factor(),
+        Ok(Some(_)) => page(&live, &wanted.to, &wanted.purpose, wanted.with == "backup", None),
+    }
+}
+
+fn page(live: &Live, to: &str, purpose: &str, backup: bool, problem: Option<Problem>) -> Response {
+    let to = Destination::of(to);
+    let purpose = bounded(purpose, PURPOSE_CHARS_MAX);
+    let with = if backup { "" } else { "backup" };
+    let query = [("to", to.path()), ("purpose", &purpose), ("with", with)];
+    let page = StepUpPage {
+        frame: Frame::of(&live.session.account, "").with(problem),
+        other: address("/step-up", &query),
+        to,
+        purpose,
+        backup,
+    };
+    show(&page, &page.frame)
+}
+
+fn no_factor() -> Response {
+    let text = "Your account has no authenticator to confirm it by. Connect one first.";
+    message("Not yet", Problem::of(StatusCode::CONFLICT, "", text))
+}
+
+/// `POST /step-up`: elevates the session, and leads on.
+pub(super) async fn take(
+    State(service): State<Shared>,
+    Asked(origin): Asked,
+    Settled(live): Settled,
+    Form(form): Form<Proof>,
+) -> Response {
+    match service.step_up(&live, &form.code, &form.purpose, &origin).await {
+        Err(failure) => failed(&failure),
+        Ok(Ok(elevated)) => lead_on(&elevated.stepped_up, &Destination::of(&form.to)),
+        Ok(Err(Denied::NoFactor)) => no_factor(),
+        Ok(Err(denied)) => match Problem::denied(&denied) {
+            None => to_sign_in(),
+            problem => page(&live, &form.to, &form.purpose, false, problem),
+        },
+    }
+}
+
+/// On to where the person was going; a backup code that replaces the one just used is shown on the way.
+fn lead_on(stepped_up: &SteppedUp, to: &Destination) -> Response {
+    let session = &stepped_up.session;
+    let mut response = match &stepped_up.replacement_code {
+        None => onward(to.path()),
+        Some(code) => {
+            let page = ReplacementPage {
+                frame: Frame::of(&session.account, ""),
+                title: "Confirmed",
+                code,
+                to: to.path(),
+            };
+            once(show(&page, &page.frame))
+        }
+    };
+    let since = session.standing.authenticated_at;
+    cookies::open_with(&mut response, &stepped_up.token, session.expires_at.since(since));
+    response
+}
+
+/// `POST /account/step-down`: gives the elevation back.
+pub(super) async fn give_back(
+    State(service): State<Shared>,
+    Asked(origin): Asked,
+    Settled(live): Settled,
+) -> Response {
+    match service.step_down(&live, &origin).await {
+        Err(failure) => failed(&failure),
+        Ok(SteppedDown::NoSession) => to_sign_in(),
+        Ok(SteppedDown::Done | SteppedDown::NotElevated) => onward("/account?done=lowered"),
+    }
+}

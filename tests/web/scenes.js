@@ -1,0 +1,176 @@
+// The pages of the walk-through, in the order in which a person meets them. A new page is a new entry of a list.
+// Knows: how each page is reached. Must never know: how it is pictured.
+//
+// A scene has `name` (of its pictures), `route` (as the server declares it), `title`, and `go`, which leaves the page
+// open.
+// The stage it is given has the page, the server, its mailbox, and what was learned on the way: `secret`, `spare`
+// codes.
+
+import { PASSWORD, totp } from "./world.js";
+
+const open = (path) => ({ page }) => page.goto(path);
+const press = (page, name) => page.getByRole("button", { name, exact: true }).click();
+const fill = (page, label, text) => page.getByLabel(label, { exact: true }).fill(text);
+const heading = (page, name) => page.getByRole("heading", { name, level: 1 }).waitFor();
+
+async function password({ page }, text = PASSWORD) {
+  await page.goto("/sign-in");
+  await fill(page, "Name", "alice");
+  await fill(page, "Password", text);
+  await press(page, "Continue");
+}
+
+/// The first administrator sets up and enrols.
+export const FIRST = [
+  { name: "ticket", route: "/setup", title: "A set-up link is asked for", go: open("/setup") },
+  {
+    name: "set-up", route: "/setup", title: "The first administrator chooses name and password",
+    async go({ page, server }) {
+      await fill(page, "Set-up link", server.operate("setup-link").ticket);
+      await press(page, "Continue");
+      await heading(page, "Set up the first administrator");
+    },
+  },
+  {
+    name: "enrol", route: "/enrol", title: "An authenticator is announced",
+    async go({ page }) {
+      await fill(page, "Name", "alice");
+      await fill(page, "Password", PASSWORD);
+      await press(page, "Continue");
+      await heading(page, "Connect an authenticator");
+    },
+  },
+  {
+    name: "scan", route: "/enrol", title: "Its secret is shown once, with backup codes",
+    async go(stage) {
+      const { page } = stage;
+      await fill(page, "Name of the authenticator (optional)", "Phone");
+      await press(page, "Show the QR code");
+      await heading(page, "Connect your authenticator");
+      stage.secret = (await page.locator("#secret").textContent()).replaceAll(" ", "");
+      stage.spare = await page.locator(".codes code").allTextContents();
+    },
+  },
+  {
+    name: "confirm", route: "/enrol/confirm", title: "A wrong code does not confirm it",
+    async go({ page }) {
+      await fill(page, "Code", "000000");
+      await press(page, "Confirm");
+      await page.getByRole("alert").waitFor();
+    },
+  },
+];
+
+/// Somebody signs in and keeps house.
+export const ACCOUNT = [
+  {
+    name: "sign-in", route: "/sign-in", title: "Name and password",
+    async go(stage) {
+      const { page, secret } = stage;
+      await fill(page, "Code", totp(secret));
+      await press(page, "Confirm");
+      await heading(page, "Hello, alice");
+      await press(page, "Sign out");
+      await heading(page, "Sign in");
+    },
+  },
+  {
+    name: "sign-in-refused", route: "/sign-in", title: "A wrong password",
+    go: (stage) => password(stage, "not the password"),
+  },
+  { name: "code", route: "/sign-in/code", title: "The code that is due", go: (stage) => password(stage) },
+  { name: "backup-code", route: "/sign-in/code", title: "A backup code instead", go: open("/sign-in/code?with=backup") },
+  {
+    name: "replacement", route: "/sign-in/code", title: "The backup code that replaces the used one",
+    async go({ page, spare }) {
+      await fill(page, "Backup code", spare.pop());
+      await press(page, "Sign in");
+      await heading(page, "You are signed in");
+    },
+  },
+  { name: "home", route: "/account", title: "Home", go: open("/account") },
+  {
+    name: "step-up", route: "/step-up", title: "A code is asked again for what matters",
+    go: open("/step-up?to=/account&purpose=transfer%20250%20EUR"),
+  },
+  {
+    name: "elevated", route: "/account", title: "Home while that confirmation counts",
+    async go({ page, secret }) {
+      await fill(page, "Code", totp(secret, 1));
+      await press(page, "Confirm");
+      await heading(page, "Hello, alice");
+    },
+  },
+  { name: "sessions", route: "/account/sessions", title: "Sessions", go: open("/account/sessions") },
+  { name: "browsers", route: "/account/browsers", title: "Remembered browsers", go: open("/account/browsers") },
+  { name: "authenticators", route: "/account/factors", title: "Authenticators", go: open("/account/factors") },
+  {
+    name: "remove", route: "/account/factors/{id}/remove", title: "An authenticator is removed",
+    async go({ page }) {
+      await page.getByRole("link", { name: "Remove Phone" }).click();
+      await heading(page, "Remove “Phone”?");
+    },
+  },
+  { name: "enrol-another", route: "/enrol", title: "A further authenticator", go: open("/enrol") },
+  { name: "backup-codes", route: "/account/backup-codes", title: "Backup codes", go: open("/account/backup-codes") },
+  {
+    name: "new-codes", route: "/account/backup-codes", title: "New backup codes, shown once",
+    async go(stage) {
+      const { page, spare } = stage;
+      await fill(page, "Code", spare.pop());
+      await press(page, "Replace the backup codes");
+      await heading(page, "Your new backup codes");
+      stage.spare = await page.locator(".codes code").allTextContents();
+    },
+  },
+  { name: "password", route: "/account/password", title: "A new password", go: open("/account/password") },
+  {
+    name: "gone", route: "/account/factors/{id}/remove", title: "Something that is not there any more",
+    go: open("/account/factors/00000000/remove"),
+  },
+];
+
+/// Somebody is on the way to a protected application.
+export const HOSTS = [
+  {
+    name: "host-step-up", route: "/for", title: "A protected application asks for a code",
+    async go({ page }) {
+      await page.goto("/account");
+      await press(page, "End it now");
+      await page.goto(`/for?host=app.example.org&to=%2Fpay&state=${"0".repeat(64)}&elevated=true`);
+      await heading(page, "Prove it again");
+    },
+  },
+];
+
+/// Somebody who lost the password recovers the account by mail and a backup code.
+export const RECOVERY = [
+  { name: "recover", route: "/recover", title: "A code is asked for by mail", go: open("/recover") },
+  {
+    name: "recover-prove", route: "/recover", title: "The mailed code, and what was not lost",
+    async go({ page, server }) {
+      server.operate("user", "email", "alice", "alice@example.org");
+      await fill(page, "Name", "alice");
+      await press(page, "Mail me a code");
+      await heading(page, "Two proofs");
+    },
+  },
+  {
+    name: "recover-finish", route: "/recover/finish", title: "What both proofs allow",
+    async go({ page, mailbox, spare }) {
+      await fill(page, "Mailed code", await mailbox.code());
+      await fill(page, "What you still have", spare.pop());
+      await press(page, "Continue");
+      await heading(page, "Choose a new password");
+    },
+  },
+  { name: "recover-cancel", route: "/recover/cancel", title: "A recovery is called off", go: open("/recover/cancel") },
+];
+
+/// Chapters of the walk-through.
+export const CHAPTERS = [
+  { title: "Setting up", scenes: FIRST },
+  { title: "Signing in and keeping house", scenes: ACCOUNT },
+  { title: "On the way to a protected application", scenes: HOSTS },
+  { title: "Recovering by mail", scenes: RECOVERY },
+];
