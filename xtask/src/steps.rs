@@ -71,6 +71,10 @@ const CURL: Need = Need::Program {
     program: "curl",
     package: "curl",
 };
+const JQ: Need = Need::Program {
+    program: "jq",
+    package: "jq",
+};
 const NGINX: Need = Need::Program {
     program: "nginx",
     package: "nginx-light",
@@ -288,6 +292,12 @@ pub(crate) const STEPS: &[Step] = &[
         name: "schemathesis",
         needs: &[PYTHON, SCHEMATHESIS],
         action: Action::Ignored(&["countersign"], "schemathesis"),
+        runs_ignored: true,
+    },
+    Step {
+        name: "curl",
+        needs: &[CURL, JQ],
+        action: Action::Ignored(&["countersign"], "with_curl"),
         runs_ignored: true,
     },
     Step {

@@ -123,6 +123,7 @@ pub enum Act {
     FactorResynchronise,
     StepUp,
     StepDown,
+    ElevationSkip,
     HostEnter,
     BrowserForget,
     BackupCodesReplace,

@@ -10,6 +10,18 @@ use serde_json::{Value, json};
 
 use crate::world::{Folder, Person, Server, audit, countersign};
 
+/// The application to try it on is served in the development profile alone; codes are verified all the same.
+const DEVELOPMENT: [&str; 8] = [
+    "--tls",
+    "off",
+    "--profile",
+    "development",
+    "--totp-enabled",
+    "true",
+    "--second-factor",
+    "required",
+];
+
 /// An application that is known by its secret, as HTTP Basic spells it.
 pub fn application(data: &Path) -> String {
     let data = data.to_str().expect("UTF-8");
@@ -50,7 +62,7 @@ fn operation_is_refused_until_a_code_elevates_the_session_and_after_it_ends() {
     let folder = Folder::fresh();
     let data = folder.data();
     let alice = Person::add(&data, "alice");
-    let server = Server::start_with(&data, &["--tls", "off", "--profile", "development"]);
+    let server = Server::start_with(&data, &DEVELOPMENT);
     let session = server.sign_in(&alice, &alice.code(-1));
     let pay = |token: &str| server.post("/payment/transfer", Some(token), &json!({}));
     let (status, refused) = pay(&session);
@@ -95,7 +107,7 @@ fn elevation_that_was_given_back_is_worth_nothing_to_any_guard_that_asks() {
     let folder = Folder::fresh();
     let data = folder.data();
     let alice = Person::add(&data, "alice");
-    let server = Server::start_with(&data, &["--tls", "off", "--profile", "development"]);
+    let server = Server::start_with(&data, &DEVELOPMENT);
     let application = application(&data);
     let session = server.sign_in(&alice, &alice.code(-1));
     let (_, body) = step_up(&server, &session, &alice.code(0));

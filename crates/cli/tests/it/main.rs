@@ -32,5 +32,6 @@ mod terminal;
 #[cfg(not(debug_assertions))]
 mod timing;
 mod tools;
+mod trying_out;
 mod volume;
 mod world;

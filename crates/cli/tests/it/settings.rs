@@ -134,8 +134,9 @@ fn codes_for_trying_out_are_refused_by_production_also_later_on_the_same_folder(
     let folder = Folder::fresh();
     let data = folder.data();
     let text = data.to_str().expect("UTF-8");
-    let person = Person::add(&data, "alice");
-    let server = Server::start(&data);
+    let production = Folder::fresh();
+    Person::add(&production.data(), "alice");
+    let server = Server::start(&production.data());
     assert_eq!(server.verify(&server.login("alice"), "000000").0, 401);
     server.stop();
     for wrong in ["false", "0", "no", "off", "ture"] {
@@ -161,9 +162,10 @@ fn codes_for_trying_out_are_refused_by_production_also_later_on_the_same_folder(
         skipping.stderr
     );
 
-    let options = ["--tls", "off", "--profile", "development"];
+    let options = ["--profile", "development", "--second-factor", "required"];
     let environment = [("TOTP_ENABLED", "false")];
     let server = Server::start_at("127.0.0.1:0", &data, &options, &environment);
+    let person = Person::add(&data, "alice");
     for _ in 0..2 {
         assert_eq!(
             server.verify(&server.login(&person.name), "777777").0,

@@ -17,6 +17,8 @@ use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+/// Latest time that every reader of JSON reads exactly (RFC 7493 §2.2).
+const TIME_MAX: u64 = (1 << 53) - 1;
 /// Longest token that is looked at, in bytes.
 pub const TOKEN_BYTES_MAX: usize = 8_192;
 
@@ -231,7 +233,8 @@ impl Tokens {
         let is_ours = claims.emit() == payload && claims.elevated;
         let is_here = claims.iss == self.issuer() && claims.aud == self.issuer();
         let times = [claims.iat, claims.auth_time, claims.elevation_time];
-        let is_now = now < claims.exp && times.iter().all(|time| !time.is_ahead_of(now));
+        let is_time = claims.exp.0.max(claims.elevated_until.0) <= TIME_MAX;
+        let is_now = is_time && now < claims.exp && times.iter().all(|time| !time.is_ahead_of(now));
         (is_ours && is_here && is_now).then_some(claims)
     }
 

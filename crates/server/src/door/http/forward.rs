@@ -287,7 +287,7 @@ fn denied() -> Response {
     answer::problem(StatusCode::FORBIDDEN, "denied", "No rule lets this through", "")
 }
 
-fn no_claim(name: &str, value: &ClaimValue) -> Response {
+pub(super) fn no_claim(name: &str, value: &ClaimValue) -> Response {
     let body = serde_json::json!({
         "error": "insufficient privileges",
         "code": "MISSING_CLAIM",
