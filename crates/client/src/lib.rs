@@ -1,7 +1,9 @@
-//! The API client: what applications and hosts link against to sign a person in.
+//! The API client: what applications and hosts link against to sign a person in, and, by the feature `guard`, to let
+//! nobody else do what matters.
 //!
 //! Knows: the sign-in of the HTTP door, and that a server is trusted by its own authority and by nothing else.
-//! Must never know: rules; what a server refuses, it refuses without a reason. Read [`Client`] first.
+//! Must never know: rules; what a server refuses, it refuses without a reason. Read [`Client`] first; for the other
+//! half, `guard`.
 //!
 //! Nothing is sent twice: a request that was sent may have used up its code.
 
@@ -9,6 +11,8 @@
 
 use std::fmt;
 
+#[cfg(feature = "guard")]
+pub mod guard;
 mod secret;
 mod wire;
 
