@@ -88,8 +88,12 @@ pub(crate) fn fuzz(workshop: &Workshop) -> Result<Tally, String> {
             .run(workshop)?;
         Ok(Tally::read(&ended.output, ended.is_success()))
     };
-    let both = [run("countersign-core", "rules"), run("countersign-server", "it")];
-    both.into_iter().sum()
+    let runs = [
+        run("countersign-core", "rules"),
+        run("countersign-server", "it"),
+        run("countersign-client", "guard"),
+    ];
+    runs.into_iter().sum()
 }
 
 /// Builds the binary and says where it is.

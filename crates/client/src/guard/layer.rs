@@ -1,7 +1,7 @@
 //! The guard before any tower service that answers HTTP.
 //!
-//! Knows: where a request carries its token, and where its person is put for whoever comes after. Must never know: which
-//! framework comes after.
+//! Knows: where a request carries its token, and where its person is put for whoever comes after. Must never know:
+//! which framework comes after.
 
 use std::future::Future;
 use std::pin::Pin;

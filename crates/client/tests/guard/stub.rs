@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
@@ -45,20 +45,20 @@ impl Hands {
     }
 
     pub(crate) fn turn(&self, milliseconds: u64) {
-        let mut moment = self.0.lock().unwrap();
+        let mut moment = self.0.lock().expect("no test panicked over it");
         moment.unix += Duration::from_millis(milliseconds);
         moment.steady += Duration::from_millis(milliseconds);
     }
 
     /// Sets the time, in whole seconds.
     pub(crate) fn set(&self, seconds: u64) {
-        self.0.lock().unwrap().unix = Duration::from_secs(seconds);
+        self.0.lock().expect("no test panicked over it").unix = Duration::from_secs(seconds);
     }
 }
 
 impl Clock for Hands {
     fn now(&self) -> Moment {
-        *self.0.lock().unwrap()
+        *self.0.lock().expect("no test panicked over it")
     }
 }
 
@@ -79,7 +79,6 @@ struct State {
 pub(crate) struct Stub {
     url: String,
     authority: String,
-    /// Under a lock that is never held while waiting.
     state: Arc<Mutex<State>>,
     pub(crate) hands: Hands,
     signer: Arc<Ed25519KeyPair>,
@@ -106,7 +105,7 @@ impl Stub {
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 let (acceptor, stub) = (acceptor.clone(), served.clone());
-                served.state.lock().unwrap().connections += 1;
+                served.state().connections += 1;
                 tokio::spawn(async move {
                     let Ok(secured) = acceptor.accept(socket).await else {
                         return;
@@ -118,6 +117,11 @@ impl Stub {
             }
         });
         stub
+    }
+
+    /// Held for a moment, never while waiting.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no test panicked over it")
     }
 
     /// What a guard trusts this stub by.
@@ -133,7 +137,7 @@ impl Stub {
 
     /// Publishes these keys from now on.
     pub(crate) fn publish(&self, keys: Value) {
-        self.state.lock().unwrap().keys = json!({ "keys": keys });
+        self.state().keys = json!({ "keys": keys });
     }
 
     /// Answers so about a token from now on.
@@ -147,48 +151,48 @@ impl Stub {
 
     /// Knows nothing of a token from now on.
     pub(crate) fn forget(&self, token: &str) {
-        self.state.lock().unwrap().answers.remove(token);
+        self.state().answers.remove(token);
     }
 
     /// Answers everything with this status, or as it should.
     pub(crate) fn fail(&self, status: Option<StatusCode>) {
-        self.state.lock().unwrap().status = status;
+        self.state().status = status;
     }
 
     /// How often tokens were asked about.
     pub(crate) fn introspected(&self) -> usize {
-        self.state.lock().unwrap().introspected
+        self.state().introspected
     }
 
     /// How often the keys were asked for.
     pub(crate) fn keys_asked(&self) -> usize {
-        self.state.lock().unwrap().keys_asked
+        self.state().keys_asked
     }
 
     /// How many connections were opened.
     pub(crate) fn connections(&self) -> usize {
-        self.state.lock().unwrap().connections
+        self.state().connections
     }
 
     /// How many feeds were opened and not cut off.
     pub(crate) fn feeds(&self) -> usize {
-        self.state.lock().unwrap().feeds.len()
+        self.state().feeds.len()
     }
 
     /// Says something over all feeds.
     pub(crate) async fn say(&self, text: &str) {
-        let mut feeds = std::mem::take(&mut self.state.lock().unwrap().feeds);
+        let mut feeds = std::mem::take(&mut self.state().feeds);
         for feed in &mut feeds {
             feed.send_data(Bytes::copy_from_slice(text.as_bytes()))
                 .await
                 .expect("the guard listens");
         }
-        self.state.lock().unwrap().feeds.extend(feeds);
+        self.state().feeds.extend(feeds);
     }
 
     /// Cuts all feeds off.
     pub(crate) fn cut(&self) {
-        self.state.lock().unwrap().feeds.clear();
+        self.state().feeds.clear();
     }
 
     /// The key that signs, as it is published under a name.
@@ -229,7 +233,7 @@ impl Stub {
     async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
         let (head, body) = request.into_parts();
         let body = body.collect().await.expect("a body").to_bytes();
-        let mut state = self.state.lock().unwrap();
+        let mut state = self.state();
         if let Some(status) = state.status {
             return Ok(written(status, "application/json", Value::Null));
         }

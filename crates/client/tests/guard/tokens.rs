@@ -5,10 +5,37 @@
 use countersign_client::guard::{Flaw, Guard, Person, Refused, StepUpStatus};
 use countersign_core::elevation::{Demand, ElevationVerdict, judge};
 use countersign_core::time::UnixSeconds;
-use countersign_testkit::workspace_root;
+use countersign_testkit::{Target, workspace_root};
 use serde_json::{Value, json};
 
 use crate::stub::{NOW, SID, Stub};
+
+/// The parser of tokens as a fuzz target.
+const TOKEN: Target = Target {
+    name: "token",
+    run: countersign_client::guard::fuzz,
+    pieces: &[
+        "eyJhbGciOiJFZERTQSIsImtpZCI6IjEiLCJ0eXAiOiJhdCtqd3QifQ",
+        ".",
+        "e30",
+        "eyJhbGciOiJub25lIn0",
+        "eyJlbGV2YXRlZCI6dHJ1ZX0",
+        "AAAA",
+        "-_",
+        "=",
+        "\u{e9}",
+    ],
+};
+
+#[test]
+fn corpus_of_tokens_is_believed_by_nobody() {
+    TOKEN.run_corpus();
+}
+
+#[test]
+fn chance_makes_no_token_that_is_believed() {
+    TOKEN.run_chance(20_000);
+}
 
 /// A file of vectors.
 pub(crate) fn file(path: &str) -> Value {
