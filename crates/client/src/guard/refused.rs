@@ -56,7 +56,9 @@ impl fmt::Display for Fault {
             Fault::ApplicationUnknown => {
                 "Countersign does not know this application: give it the name and secret of `countersign app add`"
             }
-            Fault::Unexpected => "the answer is not as expected: is the address Countersign's, and the issuer its `public_url`?",
+            Fault::Unexpected => {
+                "the answer is not as expected: is the address Countersign's, and the issuer its `public_url`?"
+            }
         })
     }
 }
