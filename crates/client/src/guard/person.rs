@@ -159,7 +159,7 @@ impl fmt::Display for NotTheirs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             NotTheirs::Hidden => "not found",
-            NotTheirs::Refused => "insufficient privileges",
+            NotTheirs::Refused => "forbidden",
         })
     }
 }

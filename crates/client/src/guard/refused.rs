@@ -156,7 +156,7 @@ impl Refused {
             Refused::ElevationExpired(demand) => {
                 step_up(demand, "elevated session expired", "ELEVATION_EXPIRED")
             }
-            Refused::Undecided(_) => (503, None, Body::plain("nothing can be decided now")),
+            Refused::Undecided(_) => (503, None, Body::plain("temporarily unavailable")),
         };
         Answer {
             status,

@@ -12,6 +12,7 @@ use countersign_client::guard::{
 };
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
+use hyper::header::HeaderValue;
 use hyper::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
@@ -125,7 +126,7 @@ async fn nobody_passes_a_route_that_is_not_public() {
         let nobody = call(&guard, method, path, &[]).await;
         assert_eq!(
             (nobody.status, &nobody.headers["www-authenticate"]),
-            (401, &"Bearer".parse().unwrap()),
+            (401, &HeaderValue::from_static("Bearer")),
             "{path}"
         );
         assert_eq!(nobody.body, r#"{"error":"authentication required"}"#);
@@ -331,7 +332,11 @@ async fn document_of_somebody_else_is_not_there_and_an_empty_list_is_for_nobody(
     ] {
         assert_eq!(alice.is_among(&others), Err(NotTheirs::Refused), "{others:?}");
     }
-    assert_eq!(NotTheirs::Refused.into_response().status(), StatusCode::FORBIDDEN);
+    let told = self::told(NotTheirs::Refused.into_response()).await;
+    assert_eq!(
+        (told.status, told.body.as_str()),
+        (403, r#"{"error":"forbidden"}"#)
+    );
     let mut answer = session_answer();
     answer["sub"] = json!("");
     stub.tell(&"0".repeat(96), answer);
@@ -352,8 +357,12 @@ async fn undecided_is_503_and_never_through() {
     for (method, path) in CLOSED {
         let told = call(&guard, method, path, &[&header]).await;
         assert_eq!(
-            (told.status, &told.headers["retry-after"]),
-            (503, &"1".parse().unwrap()),
+            (told.status, &told.headers["retry-after"], told.body.as_str()),
+            (
+                503,
+                &HeaderValue::from_static("1"),
+                r#"{"error":"temporarily unavailable"}"#
+            ),
             "{path}"
         );
     }

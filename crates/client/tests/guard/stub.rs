@@ -142,11 +142,7 @@ impl Stub {
 
     /// Answers so about a token from now on.
     pub(crate) fn tell(&self, token: &str, answer: Value) {
-        self.state
-            .lock()
-            .unwrap()
-            .answers
-            .insert(token.to_owned(), answer);
+        self.state().answers.insert(token.to_owned(), answer);
     }
 
     /// Knows nothing of a token from now on.
