@@ -178,7 +178,15 @@ pub(crate) const STEPS: &[Step] = &[
         // The workspace has every feature of the client; applications have fewer.
         Action::Cargo(&[
             &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
-            &["clippy", "-p", "countersign-client", "--lib", "--", "-D", "warnings"],
+            &[
+                "clippy",
+                "-p",
+                "countersign-client",
+                "--lib",
+                "--",
+                "-D",
+                "warnings",
+            ],
             &[
                 "clippy",
                 "-p",

@@ -70,6 +70,7 @@ pub struct Guarded<S> {
 }
 
 /// What extractors find in a request: who guards it, and how refusals are told here.
+#[cfg(feature = "axum")]
 #[derive(Clone)]
 pub(crate) struct Scope {
     pub(crate) guard: Guard,
@@ -109,6 +110,7 @@ where
                     Err(refused) => return Ok(response(refused, &guard, status)),
                 }
             }
+            #[cfg(feature = "axum")]
             request.extensions_mut().insert(Scope { guard, status });
             ready.call(request).await
         })

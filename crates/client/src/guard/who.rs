@@ -46,7 +46,7 @@ pub struct Elevated(Person);
 ///     format!("{} earned nothing yet", publisher.name())
 /// }
 /// ```
-pub struct Claim<C> {
+pub struct Claim<C: RequiredClaim> {
     person: Person,
     claim: PhantomData<fn() -> C>,
 }
@@ -105,7 +105,7 @@ impl Deref for Elevated {
     }
 }
 
-impl<C> Deref for Claim<C> {
+impl<C: RequiredClaim> Deref for Claim<C> {
     type Target = Person;
 
     fn deref(&self) -> &Person {

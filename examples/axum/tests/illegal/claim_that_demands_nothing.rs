@@ -1,14 +1,11 @@
 //! A claim without its name and value.
 
-use axum::routing::get;
-use countersign_client::guard::{Claim, Guard, Routes};
+use countersign_client::guard::Claim;
 
 struct Publisher;
 
-fn routes(guard: Guard) -> Routes {
-    Routes::new(guard).signed_in("/", get(async |_: Claim<Publisher>| "earnings"))
-}
+fn earnings(_: Claim<Publisher>) {}
 
 fn main() {
-    let _: fn(Guard) -> Routes = routes;
+    let _: fn(Claim<Publisher>) = earnings;
 }
