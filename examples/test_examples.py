@@ -1,6 +1,6 @@
-"""Both example applications against a real Countersign over TLS: sign in, be asked for a code, step up, sign out.
+"""Every example application against a real Countersign over TLS: sign in, be asked for a code, step up, sign out.
 
-COUNTERSIGN_BIN names the binary. Needs pyotp, what examples/fastapi/requirements.txt lists, and examples/express's npm
+COUNTERSIGN_BIN names the binary, COUNTERSIGN_SHOP_BIN that of examples/axum. Needs pyotp, what examples/fastapi/requirements.txt lists, and examples/express's npm
 packages. Without the binary, only what needs none is run.
 """
 
@@ -33,6 +33,7 @@ PROGRAMS = {
     "express": (["node", "server.js"], {"PORT": "0"}),
     "fastapi": ([sys.executable, "-m", "uvicorn", "shop:app", "--host", "127.0.0.1", "--port", "0"],
                 {"PYTHONPATH": str(HERE.parent / "clients/python"), "PYTHONDONTWRITEBYTECODE": "1"}),
+    "axum": ([os.environ["COUNTERSIGN_SHOP_BIN"]], {"PORT": "0"}),
 }
 GUARDED = [("GET", "/profile"), ("POST", "/payment/transfer"), ("DELETE", "/publisher/earnings")]
 
@@ -165,7 +166,7 @@ class World(unittest.TestCase):
 class Walk(World):
     """From the front door to the money and out again."""
 
-    def test_people_sign_in_step_up_and_sign_out_in_front_of_both_applications(self):
+    def test_people_sign_in_step_up_and_sign_out_in_front_of_every_application(self):
         session = self.sign_in()
         for name, shop in self.shops.items():
             with self.subTest(application=name):
@@ -224,7 +225,8 @@ class Away(World):
 class Documents(unittest.TestCase):
     """What documents show is what runs."""
 
-    sources = {"javascript": HERE / "express/server.js", "python": HERE / "fastapi/shop.py"}
+    sources = {"javascript": HERE / "express/server.js", "python": HERE / "fastapi/shop.py",
+               "rust": HERE / "axum/src/main.rs"}
     documents = ["docs/guard.md", "clients/javascript/README.md", "clients/python/GUARD.md"]
 
     def test_every_block_of_code_is_a_piece_of_an_example_application(self):

@@ -8,7 +8,7 @@ use crate::tally::Tally;
 
 /// The walk through the pages in headless Chromium.
 pub(crate) fn browser(workshop: &Workshop) -> Result<Tally, String> {
-    let binary = built(workshop)?;
+    let binary = built("countersign", workshop)?;
     let chromium = Task::new("sh", &["-c", "command -v chromium"]).ask(workshop)?;
     let ended = Task::new("node", &["--test", "--test-reporter=tap"])
         .inside(workshop.root.join("tests/web"))
@@ -20,7 +20,7 @@ pub(crate) fn browser(workshop: &Workshop) -> Result<Tally, String> {
 
 /// The Python client against a real server.
 pub(crate) fn python_client(workshop: &Workshop) -> Result<Tally, String> {
-    let binary = built(workshop)?;
+    let binary = built("countersign", workshop)?;
     let ended = Task::new("python3", &["test_client.py"])
         .inside(workshop.root.join("clients/python"))
         .with("COUNTERSIGN_BIN", &binary)
@@ -67,10 +67,12 @@ pub(crate) fn python_guard(workshop: &Workshop) -> Result<Tally, String> {
 
 /// The example applications in front of a real server.
 pub(crate) fn examples(workshop: &Workshop) -> Result<Tally, String> {
-    let binary = built(workshop)?;
+    let binary = built("countersign", workshop)?;
+    let shop = built("countersign-example-axum", workshop)?;
     let ended = Task::new("python3", &["-W", "error", "test_examples.py"])
         .inside(workshop.root.join("examples"))
         .with("COUNTERSIGN_BIN", &binary)
+        .with("COUNTERSIGN_SHOP_BIN", &shop)
         .with("PYTHONDONTWRITEBYTECODE", "1")
         .run(workshop)?;
     Ok(Tally::read(&ended.output, ended.is_success()))
@@ -88,14 +90,18 @@ pub(crate) fn fuzz(workshop: &Workshop) -> Result<Tally, String> {
             .run(workshop)?;
         Ok(Tally::read(&ended.output, ended.is_success()))
     };
-    let both = [run("countersign-core", "rules"), run("countersign-server", "it")];
-    both.into_iter().sum()
+    let runs = [
+        run("countersign-core", "rules"),
+        run("countersign-server", "it"),
+        run("countersign-client", "guard"),
+    ];
+    runs.into_iter().sum()
 }
 
-/// Builds the binary and says where it is.
-pub(crate) fn built(workshop: &Workshop) -> Result<String, String> {
-    Task::cargo(&["build", "-p", "countersign"])
+/// Builds a package's binary and says where it is.
+pub(crate) fn built(package: &str, workshop: &Workshop) -> Result<String, String> {
+    Task::cargo(&["build", "-p", package])
         .run(workshop)?
         .success("the binary does not build")?;
-    Ok(workshop.target.join("debug/countersign").display().to_string())
+    Ok(workshop.target.join("debug").join(package).display().to_string())
 }

@@ -179,7 +179,30 @@ pub(crate) const STEPS: &[Step] = &[
     ),
     plain(
         "clippy",
-        Action::Cargo(&[&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]]),
+        // The workspace has every feature of the client; applications have fewer.
+        Action::Cargo(&[
+            &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
+            &[
+                "clippy",
+                "-p",
+                "countersign-client",
+                "--lib",
+                "--",
+                "-D",
+                "warnings",
+            ],
+            &[
+                "clippy",
+                "-p",
+                "countersign-client",
+                "--lib",
+                "--features",
+                "guard",
+                "--",
+                "-D",
+                "warnings",
+            ],
+        ]),
     ),
     plain(
         "test",

@@ -23,7 +23,7 @@ pub(crate) fn write(workshop: &Workshop) -> Result<PathBuf, String> {
         ));
     }
     let folder = workshop.root.join("docs/walkthrough");
-    let binary = built(workshop)?;
+    let binary = built("countersign", workshop)?;
     let chromium = Task::new("sh", &["-c", "command -v chromium"]).ask(workshop)?;
     Task::new("node", &["walkthrough.js", &folder.to_string_lossy()])
         .inside(workshop.root.join("tests/web"))

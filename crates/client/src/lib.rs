@@ -1,7 +1,9 @@
-//! The API client: what applications and hosts link against to sign a person in.
+//! The API client: what applications and hosts link against to sign a person in, and, by the feature `guard`, to let
+//! nobody else do what matters.
 //!
 //! Knows: the sign-in of the HTTP door, and that a server is trusted by its own authority and by nothing else.
-//! Must never know: rules; what a server refuses, it refuses without a reason. Read [`Client`] first.
+//! Must never know: rules; what a server refuses, it refuses without a reason. Read [`Client`] first; for the other
+//! half, `guard`.
 //!
 //! Nothing is sent twice: a request that was sent may have used up its code.
 
@@ -9,6 +11,8 @@
 
 use std::fmt;
 
+#[cfg(feature = "guard")]
+pub mod guard;
 mod secret;
 mod wire;
 
@@ -16,7 +20,7 @@ use hyper::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 
-pub use secret::{BackupCode, Challenge, Session};
+pub use secret::{BackupCode, Challenge, ElevatedToken, Session};
 pub use wire::{NoServer, Server};
 
 /// Asks one server.
@@ -113,6 +117,20 @@ pub struct Answered {
     pub replacement_backup_code: Option<BackupCode>,
 }
 
+/// A session for which a code was shown again.
+#[derive(Debug, Deserialize)]
+#[must_use]
+pub struct SteppedUp {
+    /// What guards of applications are shown.
+    pub token: ElevatedToken,
+    /// The session from now on; the token that asked is good for ten seconds more.
+    #[serde(rename = "session_token")]
+    pub session: Session,
+    /// How long the elevation lasts, in seconds.
+    #[serde(rename = "expires_in")]
+    pub elevated_s: u64,
+}
+
 /// What a sign-in answers; of the two tokens one is there.
 #[derive(Deserialize)]
 struct Granted {
@@ -154,6 +172,15 @@ impl Client {
             session: session.ok_or(Error::Unexpected("a verification without a session"))?,
             replacement_backup_code: granted.replacement_backup_code,
         })
+    }
+
+    /// Proves it again, for what matters: a one-time code or a backup code, and what it is for.
+    ///
+    /// # Errors
+    /// [`Error`]; [`Error::Refused`] when the code is wrong or the session is over.
+    pub async fn step_up(&self, session: &Session, code: &str, purpose: &str) -> Result<SteppedUp, Error> {
+        let body = json!({ "code": code, "purpose": purpose });
+        self.post("/auth/totp/step-up", Some(session), body).await
     }
 
     /// What the session's owner is shown first.

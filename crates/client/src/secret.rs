@@ -15,6 +15,11 @@ pub struct Challenge(Zeroizing<String>);
 #[serde(transparent)]
 pub struct Session(Zeroizing<String>);
 
+/// A token that says of a session that a code was shown for it of late, to be sent to whoever guards what matters.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub struct ElevatedToken(Zeroizing<String>);
+
 /// A backup code, as its owner is to keep it.
 #[derive(Deserialize)]
 #[serde(transparent)]
@@ -43,6 +48,19 @@ impl Session {
     /// The token itself, for a `Bearer` header.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl ElevatedToken {
+    /// The token itself, for a `Bearer` header.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ElevatedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ElevatedToken(…)")
     }
 }
 

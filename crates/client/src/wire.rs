@@ -1,7 +1,7 @@
 //! One request to one server over TLS 1.2 or 1.3, within bounds of time and size.
 //!
-//! Knows: an address, and the authority that the server is trusted by. Must never know: what is asked. Each request
-//! has a connection of its own; sign-ins are rare.
+//! Knows: an address, and the authority that the server is trusted by. Must never know: what is asked. Each of
+//! the client's requests has a connection of its own; sign-ins are rare. The guard keeps its connections.
 
 use std::fmt;
 use std::io;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -19,6 +19,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use zeroize::Zeroizing;
 
 use crate::Error;
@@ -62,6 +63,13 @@ impl fmt::Debug for Server {
         write!(f, "Server({}:{})", self.host, self.port)
     }
 }
+
+/// The sending end of a connection.
+pub(crate) type Line = hyper::client::conn::http1::SendRequest<Full<Bytes>>;
+
+/// The driving end of a connection; it ends once its line is dropped.
+pub(crate) type Connection =
+    hyper::client::conn::http1::Connection<TokioIo<TlsStream<TcpStream>>, Full<Bytes>>;
 
 /// An answer within its bounds.
 pub(crate) struct Answer {
@@ -115,7 +123,7 @@ impl Server {
         timeout(TIME_MAX, self.exchange(request)).await.map_err(late)?
     }
 
-    fn host_header(&self) -> Result<HeaderValue, Error> {
+    pub(crate) fn host_header(&self) -> Result<HeaderValue, Error> {
         let host = match self.host.contains(':') {
             true => format!("[{}]:{}", self.host, self.port),
             false => format!("{}:{}", self.host, self.port),
@@ -123,7 +131,8 @@ impl Server {
         HeaderValue::from_str(&host).map_err(|_| Error::Unexpected("a host that is no header"))
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, Error> {
+    /// Opens one connection.
+    pub(crate) async fn connect(&self) -> Result<(Line, Connection), Error> {
         let socket = TcpStream::connect((self.host.as_str(), self.port))
             .await
             .map_err(Error::Unreachable)?;
@@ -132,24 +141,24 @@ impl Server {
             .connect(name, socket)
             .await
             .map_err(Error::Unreachable)?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(secured))
+        hyper::client::conn::http1::handshake(TokioIo::new(secured))
             .await
-            .map_err(broken)?;
+            .map_err(broken)
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, Error> {
+        let (mut sender, connection) = self.connect().await?;
         let asked = async {
             let answer = sender.send_request(request).await.map_err(broken)?;
             let retry_after_s = answer
                 .headers()
                 .get(RETRY_AFTER)
                 .and_then(|value| value.to_str().ok()?.parse().ok());
-            let (head, body) = answer.into_parts();
-            let body = Limited::new(body, ANSWER_BYTES_MAX)
-                .collect()
-                .await
-                .map_err(|_| Error::Unexpected("an answer that is too long or breaks off"))?;
+            let status = answer.status();
             Ok(Answer {
-                status: head.status,
+                status,
                 retry_after_s,
-                body: Zeroizing::new(body.to_bytes().to_vec()),
+                body: whole(answer.into_body()).await?,
             })
         };
         let mut connection = std::pin::pin!(connection);
@@ -162,7 +171,16 @@ impl Server {
     }
 }
 
-fn broken(error: hyper::Error) -> Error {
+/// The whole of a body within its bound.
+pub(crate) async fn whole(body: Incoming) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let body = Limited::new(body, ANSWER_BYTES_MAX)
+        .collect()
+        .await
+        .map_err(|_| Error::Unexpected("an answer that is too long or breaks off"))?;
+    Ok(Zeroizing::new(body.to_bytes().to_vec()))
+}
+
+pub(crate) fn broken(error: hyper::Error) -> Error {
     Error::Unreachable(io::Error::other(error))
 }
 

@@ -1,9 +1,10 @@
-//! The client against a real server: over TLS, trusted by its own authority, with real sign-ins.
+//! The client and the guard against a real server: over TLS, trusted by its own authority, with real sign-ins.
 
 use std::path::PathBuf;
 use std::sync::mpsc::channel;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use countersign_client::guard::{Application, Fault, Flaw, Guard, Person, Posture, Refused, Trust};
 use countersign_client::{Client, Error, NoServer, Onward, Server, Session};
 use countersign_core::otp::{SharedSecret, Totp};
 use countersign_core::time::UnixSeconds;
@@ -21,6 +22,8 @@ struct Running {
     authority: String,
     secret: SharedSecret,
     backup_code: String,
+    /// Of the application `shop`.
+    application: String,
     stop: CancellationToken,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -51,7 +54,7 @@ impl Running {
                 served.expect("the server ends orderly");
             })
         };
-        let (url, (secret, backup_code)) = ready.recv().expect("the server starts");
+        let (url, (secret, backup_code, application)) = ready.recv().expect("the server starts");
         let authority = std::fs::read_to_string(folder.join("data/tls/ca.pem")).expect("it was made");
         Running {
             folder,
@@ -59,6 +62,7 @@ impl Running {
             authority,
             secret,
             backup_code,
+            application,
             stop,
             thread: Some(thread),
         }
@@ -88,8 +92,8 @@ impl Drop for Running {
     }
 }
 
-/// The secret of a first administrator, and one of the backup codes.
-async fn first_administrator(plan: &Plan) -> (SharedSecret, String) {
+/// The secret of a first administrator, one of the backup codes, and the secret of an application.
+async fn first_administrator(plan: &Plan) -> (SharedSecret, String, String) {
     let installation = Installation::open(plan).expect("the folder is empty");
     let ask = Ask::Init {
         name: "root".into(),
@@ -101,10 +105,22 @@ async fn first_administrator(plan: &Plan) -> (SharedSecret, String) {
     let Reply::UserAdded(added) = reply else {
         panic!("nobody administers yet, and still: {reply:?}")
     };
+    let ask = Ask::AppAdd {
+        name: "shop".into(),
+        renew: false,
+    };
+    let Reply::Application(application) = operator.answer(ask, "test").await else {
+        panic!("there is no such application yet")
+    };
     drop(operator);
     installation.close().await.expect("it closes");
     let secret = SharedSecret::from_base32(&added.totp_secret.expect("it was asked for"));
-    (secret.expect("Base32"), added.backup_codes[0].clone())
+    let application = application.secret.to_string();
+    (
+        secret.expect("Base32"),
+        added.backup_codes[0].clone(),
+        application,
+    )
 }
 
 #[tokio::test]
@@ -167,6 +183,89 @@ async fn backup_code_brings_the_one_that_takes_its_place_and_an_answered_challen
     assert!(!format!("{replacement:?}").contains(replacement.expose()));
     let over = client.answer(&challenge, &server.code()).await;
     assert!(matches!(over, Err(Error::ChallengeOver)), "{over:?}");
+}
+
+/// Waits until a guard says so of a token.
+async fn until(guard: &Guard, token: &str, says: impl Fn(&Result<Person, Refused>) -> bool) {
+    let waiting = async {
+        while !says(&guard.identify(token).await) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let within = std::time::Duration::from_secs(20);
+    let waited = tokio::time::timeout(within, waiting).await;
+    waited.expect("the guard says so within twenty seconds");
+}
+
+#[tokio::test]
+async fn guard_takes_what_the_server_gives_until_its_session_ends() {
+    let server = Running::start("guarded");
+    let client = server.client();
+    // Where no `public_url` is set, the installation is called so.
+    let port = server.url.rsplit_once(':').expect("a URL with a port").1;
+    let issuer = format!("https://localhost:{port}");
+    let trust = || {
+        let named = Server::new(&server.url, &server.authority).expect("a URL and an authority");
+        let application = Application::new("shop", &server.application).expect("a name and a secret");
+        Trust::new(named, application, &issuer)
+    };
+    let online = Guard::online(trust());
+    let (by_feed, feed) = Guard::by_feed(trust());
+    let feed = tokio::spawn(feed);
+    let Ok(Onward::CodeDue(challenge)) = client.sign_in("root", PASSWORD).await else {
+        panic!("the password is right")
+    };
+    let answered = client.answer(&challenge, &server.backup_code).await;
+    let session = answered.expect("the code is right").session;
+    let elevated = Posture::elevated();
+    for guard in [&online, &by_feed] {
+        let person = guard.identify(session.expose()).await.expect("she is signed in");
+        assert_eq!(person.name(), "root");
+        let refused = guard.judge(&person, &elevated);
+        assert!(
+            matches!(refused, Err(Refused::ElevationRequired(_))),
+            "{refused:?}"
+        );
+    }
+    let stepped = client.step_up(&session, &server.code(), "pay an invoice").await;
+    let stepped = stepped.expect("the code is right");
+    assert_eq!(stepped.elevated_s, 900);
+    for token in [stepped.token.expose(), stepped.session.expose()] {
+        let header = format!("Bearer {token}");
+        for guard in [&online, &by_feed] {
+            let person = guard
+                .check(Some(&header), &elevated)
+                .await
+                .expect("she is elevated");
+            assert_eq!(person.name(), "root");
+        }
+    }
+    let person = by_feed
+        .identify(stepped.token.expose())
+        .await
+        .expect("she is signed in");
+    assert_eq!(person.purpose(), Some("pay an invoice"));
+    let printed = format!("{stepped:?} {person:?}");
+    assert!(!printed.contains(stepped.token.expose()), "{printed}");
+    let token = stepped.token.expose().to_owned();
+    client
+        .sign_out(stepped.session)
+        .await
+        .expect("the session is alive");
+    let is_ended = |said: &Result<Person, Refused>| *said == Err(Refused::Worthless(Flaw::Ended));
+    until(&online, &token, is_ended).await;
+    until(&by_feed, &token, is_ended).await;
+    feed.abort();
+}
+
+#[tokio::test]
+async fn guard_whose_application_is_not_known_decides_nothing() {
+    let server = Running::start("unknown");
+    let named = Server::new(&server.url, &server.authority).expect("a URL and an authority");
+    let application = Application::new("shop", "another secret").expect("a name and a secret");
+    let guard = Guard::online(Trust::new(named, application, &server.url));
+    let refused = guard.identify(&"0".repeat(96)).await;
+    assert_eq!(refused, Err(Refused::Undecided(Fault::ApplicationUnknown)));
 }
 
 #[tokio::test]

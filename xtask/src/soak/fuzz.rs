@@ -20,8 +20,9 @@ const PORTION: &str = "-max_total_time=60";
 const LENGTH: &str = "-max_len=640";
 
 /// Which sources a target that names this crate depends upon.
-const SOURCES: [(&str, &[&str]); 3] = [
+const SOURCES: [(&str, &[&str]); 4] = [
     ("countersign_core", &["crates/core/src"]),
+    ("countersign_client", &["crates/core/src", "crates/client/src"]),
     ("countersign_auth", &["crates/core/src", "crates/auth/src"]),
     (
         "countersign_server",

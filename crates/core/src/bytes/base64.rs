@@ -82,8 +82,21 @@ pub fn parse(text: &str, out: &mut [u8]) -> Result<usize, Base64Error> {
     Ok(written)
 }
 
+/// Decodes what programs write for each other (RFC 7515 §2): the alphabet of §5 alone, no padding, no white space, so
+/// that bytes have one spelling.
+///
+/// # Errors
+/// [`Base64Error`]; `out` then holds nothing of use.
+pub fn parse_url(text: &str, out: &mut [u8]) -> Result<usize, Base64Error> {
+    let is_ours = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    match text.bytes().position(|byte| !is_ours(byte)) {
+        Some(at) => Err(Base64Error::Character { at }),
+        None => parse(text, out),
+    }
+}
+
 /// The four characters of one to three bytes, with padding.
-pub(crate) fn quartet(bytes: &[u8]) -> [char; 4] {
+pub fn quartet(bytes: &[u8]) -> [char; 4] {
     let mut three = [0u8; 3];
     three[..bytes.len()].copy_from_slice(bytes);
     let bits = three.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte));

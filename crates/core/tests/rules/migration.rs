@@ -32,6 +32,21 @@ fn base64_of_both_alphabets_is_read_and_refused_with_its_cause() {
 }
 
 #[test]
+fn base64_between_programs_has_one_spelling() {
+    let read = |text: &str| {
+        let mut bytes = [0; 8];
+        base64::parse_url(text, &mut bytes).map(|len| bytes[..len].to_vec())
+    };
+    assert_eq!(read("--__"), Ok(vec![0xfb, 0xef, 0xff]));
+    assert_eq!(read("Zg"), Ok(b"f".to_vec()));
+    for (text, at) in [("++__", 0), ("Zg==", 2), ("Zm9v\n", 4), (" Zm9v", 0), ("Zm9é", 3)] {
+        assert_eq!(read(text), Err(Base64Error::Character { at }), "{text}");
+    }
+    assert_eq!(read("Zh"), Err(Base64Error::TrailingBits));
+    assert_eq!(read("Z"), Err(Base64Error::Length));
+}
+
+#[test]
 fn export_is_read_account_by_account_or_refused_with_its_cause() {
     for case in cases("otp/migration.json", 35) {
         let read = Payload::parse(case.text("uri"));
