@@ -30,6 +30,7 @@ export class Feed {
   generation = 0;
   /** When it was opened last, in Unix seconds. */
   openedAt = Infinity;
+  #openedMs = Infinity;
 
   constructor({ url, authorization, transport, clock, timers, report }) {
     Object.assign(this, { url, authorization, transport, clock, timers, report });
@@ -69,9 +70,15 @@ export class Feed {
     this.#connection = null;
   }
 
+  /** Whether it was opened longer ago than an answer of Countersign can be old. */
+  isSettled() {
+    return this.clock.elapsedMs() - this.#openedMs > SILENCE_MS_MAX;
+  }
+
   #begin() {
     this.generation += 1;
     this.openedAt = this.clock.unixSeconds();
+    this.#openedMs = this.clock.elapsedMs();
     this.#ended.clear();
   }
 

@@ -73,8 +73,10 @@ export class Sessions {
 
   async #vouch(token, claims) {
     const generation = this.feed.generation;
+    // Before, the answer may be of a moment before the feed was opened.
+    const isSettled = this.feed.isSettled();
     const session = await this.#ask(token);
-    if (this.feed.generation === generation && this.#generation === generation && session.id === claims.sid) {
+    if (isSettled && this.feed.generation === generation && this.#generation === generation && session.id === claims.sid) {
       this.#vouched.set(digest(token), true);
     }
     return session;

@@ -13,11 +13,31 @@ const JWKS = '/.well-known/jwks.json';
 function fed(more = {}) {
   const made = world({ mode: 'feed', ...more });
   made.transport.introspection = active();
-  made.transport.speak();
+  made.transport.settle(made.clock);
   const ask = (token = GOOD.token) => withToken(made.guarding.requireSession(), token);
   const status = async (token) => (await ask(token)).status ?? 200;
   return { ...made, ask, status };
 }
+
+test('what is told in the first second of a feed is not remembered', async () => {
+  const { clock, transport, guarding } = world({ mode: 'feed' });
+  transport.introspection = active();
+  const stream = transport.speak();
+  const status = async () => (await withToken(guarding.requireSession(), GOOD.token)).status ?? 200;
+  assert.equal(await status(), 200);
+  clock.elapsed += 1_000;
+  stream.onText(': on\n\n');
+  assert.equal(await status(), 200);
+  assert.equal(transport.count(INTROSPECT), 2);
+  clock.elapsed += 1;
+  stream.onText(': on\n\n');
+  for (let n = 0; n < 3; n += 1) {
+    assert.equal(await status(), 200);
+    clock.elapsed += 501;
+    stream.onText(': on\n\n');
+  }
+  assert.equal(transport.count(INTROSPECT), 2, 'the answer of a moment ago, then none');
+});
 
 test('a token older than the feed is introspected once', async () => {
   const { transport, status } = fed();

@@ -68,9 +68,9 @@ test('good tokens are read as they are meant', async () => {
 
 test('good tokens pass the guard, and an elevation that is over asks for another', async () => {
   for (const vector of vectors('tokens/accepted.json', 30).cases) {
-    const { transport, guarding } = world({ mode: 'feed', now: vector.now });
+    const { clock, transport, guarding } = world({ mode: 'feed', now: vector.now });
     transport.introspection = active({ exp: 2 ** 53 - 1 });
-    transport.speak();
+    transport.settle(clock);
     assert.equal((await withToken(guarding.requireSession(), vector.token)).session?.subject, 'alice', vector.rule);
     const answer = await withToken(guarding.requireElevated(), vector.token);
     assert.equal(answer.body?.code, vector.elevated === 'met' ? undefined : 'ELEVATION_EXPIRED', vector.rule);

@@ -32,6 +32,7 @@ class Feed:
     def __init__(self, clock):
         self._clock = clock
         self._heard = float("-inf")
+        self._opened = float("inf")
         self._event = self._data = ""
         self.hearing = Hearing(float("inf"))
 
@@ -39,9 +40,14 @@ class Feed:
         """Whether it speaks for the sessions that end."""
         return self._clock.elapsed_s() - self._heard <= SILENCE_S_MAX
 
+    def is_settled(self):
+        """Whether it was opened longer ago than an answer of Countersign can be old."""
+        return self._clock.elapsed_s() - self._opened > SILENCE_S_MAX
+
     def begin(self):
         """It was opened."""
         self._event = self._data = ""
+        self._opened = self._clock.elapsed_s()
         self.hearing = Hearing(self._clock.unix_seconds())
 
     def lose(self):

@@ -58,9 +58,11 @@ class Sessions:
         if session is not None:
             return session
         hearing, is_heard = self._feed.hearing, self._feed.is_heard()
+        # Before, the answer may be of a moment before the feed was opened.
+        is_settled = self._feed.is_settled()
         session = self._ask(token)
         with self._lock:
-            if is_heard and self._hearing is hearing is self._feed.hearing and session.id == claims["sid"]:
+            if is_heard and is_settled and self._hearing is hearing is self._feed.hearing and session.id == claims["sid"]:
                 self._vouched[digest(token)] = True
         return session
 

@@ -42,6 +42,16 @@ class Sessions(Case):
             self.assertEqual(self.status(world), 200)
             self.assertEqual(world.transport.count(INTROSPECT), asked)
 
+    def test_what_is_told_in_the_first_second_of_a_feed_is_not_remembered(self):
+        world = World(mode="feed")
+        world.transport.introspection = active()
+        world.core.feed.begin()
+        for elapsed, asked in [(0.0, 1), (1.0, 2), (1.001, 2), (1.6, 2), (2.2, 2), (3.0, 2)]:
+            world.clock.elapsed = elapsed
+            world.hear()
+            self.assertEqual(self.status(world), 200)
+            self.assertEqual(world.transport.count(INTROSPECT), asked, elapsed)
+
     def test_session_that_the_feed_names_is_over_at_once_for_both_kinds_of_token(self):
         for token in [GOOD["token"], OPAQUE]:
             world = World.heard()

@@ -104,7 +104,9 @@ class World:
         """One whose feed has begun to speak, and whose Countersign says that all is well."""
         world = cls(mode="feed", **more)
         world.transport.introspection = active()
+        world.clock.elapsed = -1.001
         world.core.feed.begin()
+        world.clock.elapsed = 0.0
         world.hear()
         return world
 

@@ -119,6 +119,14 @@ export class StubTransport {
     return stream;
   }
 
+  /** It has spoken for a while. */
+  settle(clock) {
+    const stream = this.speak();
+    clock.elapsed += 1_001;
+    stream.onText(': on\n\n');
+    return stream;
+  }
+
   count(path) {
     return this.asked.filter((asked) => asked === path).length;
   }

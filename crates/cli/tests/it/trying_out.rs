@@ -20,7 +20,10 @@ fn commands() -> String {
 fn run(url: &str) -> String {
     let at = url.strip_prefix("http://").expect("plain HTTP");
     let script = commands().replace("localhost:8787", at);
-    let ran = Command::new("bash").args(["-c", &script]).output().expect("bash runs");
+    let ran = Command::new("bash")
+        .args(["-c", &script])
+        .output()
+        .expect("bash runs");
     String::from_utf8(ran.stdout).expect("UTF-8")
 }
 
@@ -60,15 +63,26 @@ fn development_asks_for_a_code_at_the_step_up_and_guards_its_routes() {
     assert_eq!(ask(session), [403; 3]);
     for path in ["/api/auth/totp/verify", "/auth/totp/step-up"] {
         let (status, wrong) = server.post(path, Some(session), &json!({ "code": "123456" }));
-        assert_eq!((status, &wrong["error"]), (401, &json!("Invalid code")), "{wrong}");
+        assert_eq!(
+            (status, &wrong["error"]),
+            (401, &json!("Invalid code")),
+            "{wrong}"
+        );
     }
-    let (status, body) = server.post("/api/auth/totp/verify", Some(session), &json!({ "code": "000000" }));
+    let (status, body) = server.post(
+        "/api/auth/totp/verify",
+        Some(session),
+        &json!({ "code": "000000" }),
+    );
     assert_eq!(status, 200, "{body}");
     let elevated = body["token"].as_str().expect("a token");
     assert_eq!(ask(elevated), [200; 3]);
     server.stop();
     let text = data.to_str().expect("UTF-8");
-    let production = countersign(&["serve", "--tls", "off", "--listen", "127.0.0.1:0", "--data", text], "");
+    let production = countersign(
+        &["serve", "--tls", "off", "--listen", "127.0.0.1:0", "--data", text],
+        "",
+    );
     assert_ne!(production.code, 0, "the folder stays what it was");
     assert_eq!(production.stdout, "");
 }
@@ -87,7 +101,13 @@ fn elevation_that_is_skipped_in_development_is_a_line_in_the_audit_each_time() {
     }
     let text = data.to_str().expect("UTF-8");
     let listed = countersign(&["audit", "list", "--act", "elevation_skip", "--data", text], "");
-    assert_eq!(listed.stdout.lines().count(), 2, "{}{}", listed.stdout, listed.stderr);
+    assert_eq!(
+        listed.stdout.lines().count(),
+        2,
+        "{}{}",
+        listed.stdout,
+        listed.stderr
+    );
     server.stop();
 }
 
@@ -109,10 +129,22 @@ fn folder_with_accounts_is_never_opened_to_codes_for_trying_out() {
     let data = folder.data();
     crate::world::Person::add(&data, "alice");
     let text = data.to_str().expect("UTF-8");
-    let arguments = ["serve", "--profile", "development", "--listen", "127.0.0.1:0", "--data", text];
+    let arguments = [
+        "serve",
+        "--profile",
+        "development",
+        "--listen",
+        "127.0.0.1:0",
+        "--data",
+        text,
+    ];
     let refused = countersign(&arguments, "");
     assert_ne!(refused.code, 0);
-    assert!(refused.stderr.contains("has accounts already"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("has accounts already"),
+        "{}",
+        refused.stderr
+    );
     let server = Server::start(&data);
     server.stop();
 }
