@@ -130,6 +130,37 @@ export const ACCOUNT = [
   },
 ];
 
+/// An application asks for an approval, and a session for a confirmation by another.
+export const APPROVALS = [
+  { name: "approvals", route: "/account/approvals", title: "Nothing waits to be approved", go: open("/account/approvals") },
+  {
+    name: "approval", route: "/account/approvals/{id}", title: "An application asks for one action",
+    async go({ page, server }) {
+      const { name, secret } = server.operate("app", "add", "shop");
+      const fields = { amount: "250.00 EUR", to: "Erika Mustermann" };
+      const asked = await fetch(`${server.url}/api/approvals`, {
+        method: "POST",
+        headers: {
+          authorization: `Basic ${Buffer.from(`${name}:${secret}`).toString("base64")}`,
+          "content-type": "application/json",
+        },
+        body: JSON.stringify({ account: "alice", action: { kind: "payment", fields }, totp_fallback: true }),
+      });
+      const { id } = await asked.json();
+      await page.goto(`/account/approvals/${id}`);
+      await heading(page, "shop asks: payment");
+    },
+  },
+  {
+    name: "number", route: "/account/approvals/waiting", title: "The number to type on another device",
+    async go({ page }) {
+      await page.goto("/account/approvals");
+      await press(page, "Show a number");
+      await page.waitForURL("**/account/approvals/waiting");
+    },
+  },
+];
+
 /// Somebody is on the way to a protected application.
 export const HOSTS = [
   {
@@ -171,6 +202,7 @@ export const RECOVERY = [
 export const CHAPTERS = [
   { title: "Setting up", scenes: FIRST },
   { title: "Signing in and keeping house", scenes: ACCOUNT },
+  { title: "Approving", scenes: APPROVALS },
   { title: "On the way to a protected application", scenes: HOSTS },
   { title: "Recovering by mail", scenes: RECOVERY },
 ];

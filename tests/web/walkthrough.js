@@ -28,6 +28,7 @@ function mask() {
   const each = (what, act) => document.querySelectorAll(what).forEach(act);
   each("time", (time) => { time.textContent = "1 January 2027, 08:00"; });
   each("#secret span", (group) => { group.textContent = "••••"; });
+  each(".challenge", (code) => { code.textContent = "•••• ••••"; });
   each(".codes code", (code) => { code.textContent = "•••• •••• •••• •••• •••• ••••"; });
   each(".qr svg", (svg) => {
     const text = document.createElementNS(svg.namespaceURI, "text");
