@@ -2,10 +2,9 @@
 //!
 //! Knows the text of a document. Must never run anything; that is `console`.
 
-/// Languages whose blocks are shown and not run here. Shell is not among them: commands belong into `console`, but for
-/// those of docs/trying-out.md, in `bash`, which a test of the binary runs. JavaScript and Python are pieces of the
-/// example applications, whose tests compare them.
-const SHOWN: [&str; 11] = [
+/// Languages whose blocks are shown and not run. Shell is not among them: commands belong into `console`. JavaScript
+/// and Python are pieces of the example applications, whose tests compare them.
+const SHOWN: [&str; 10] = [
     "text",
     "toml",
     "json",
@@ -16,7 +15,6 @@ const SHOWN: [&str; 11] = [
     "ini",
     "javascript",
     "python",
-    "bash",
 ];
 
 /// Blocks in this language are run.

@@ -11,7 +11,7 @@ use crate::world::{Folder, Server, audit, countersign};
 fn commands() -> String {
     let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/trying-out.md");
     let text = std::fs::read_to_string(document).expect("the document is there");
-    let (_, rest) = text.split_once("```bash\n").expect("a block begins");
+    let (_, rest) = text.split_once("```text\n").expect("a block begins");
     let (block, _) = rest.split_once("```").expect("it ends");
     block.to_owned()
 }
