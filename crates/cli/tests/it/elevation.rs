@@ -31,6 +31,17 @@ pub fn application(data: &Path) -> String {
     format!("Basic {}", BASE64.encode(format!("shop:{secret}").as_bytes()))
 }
 
+/// The same application with another secret.
+fn renewed_application(data: &Path) -> String {
+    let data = data.to_str().expect("UTF-8");
+    let ended = countersign(&["app", "renew", "shop", "--data", data], "");
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    format!(
+        "Basic {}",
+        BASE64.encode(format!("shop:{}", ended.stdout.trim()).as_bytes())
+    )
+}
+
 fn introspect(server: &Server, application: &str, token: &str) -> (u16, Value) {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
@@ -359,4 +370,30 @@ fn password_alone_signs_in_and_a_code_lifts_it_where_the_second_factor_is_kept_f
         "{told}"
     );
     server.stop();
+}
+
+#[test]
+fn session_that_may_only_enrol_is_nobody_to_an_application() {
+    let folder = Folder::fresh();
+    let data = folder.data();
+    let path = data.to_str().expect("UTF-8");
+    let add = ["user", "add", "bob", "--password-file", "-", "--data", path];
+    let added = countersign(&add, &format!("{}\n", crate::world::PASSWORD));
+    assert_eq!(added.code, 0, "{}", added.stderr);
+    let login = json!({ "username": "bob", "password": crate::world::PASSWORD });
+    for (second_factor, is_somebody) in [("required", false), ("optional", true)] {
+        let server = Server::start_with(&data, &["--tls", "off", "--second-factor", second_factor]);
+        let application = match is_somebody {
+            false => application(&data),
+            true => renewed_application(&data),
+        };
+        let (_, body) = server.post("/api/auth/login", None, &login);
+        let (status, told) = introspect(&server, &application, text(&body["session_token"]));
+        assert_eq!(
+            (status, &told["active"]),
+            (200, &json!(is_somebody)),
+            "{second_factor}: {told}"
+        );
+        server.stop();
+    }
 }

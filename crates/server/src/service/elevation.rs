@@ -116,7 +116,7 @@ impl Service {
         let now = self.pulse.now()?;
         // Who may do nothing but enrol a second factor is nobody yet to an application.
         let identified = |live: Option<Live>, made_at| {
-            let whole = live.filter(|live| !self.must_enrol(live) && !live.session.recovers);
+            let whole = live.filter(|live| !self.must_enrol(live));
             whole.map(|live| Identified { live, made_at, now })
         };
         if Presented::of(token).is_some() {
