@@ -8,8 +8,9 @@ use std::{env, fs};
 
 use serde_json::Value;
 
-/// Folders of what the floors above core read, whose own tests run them: containers of tokens, JSON web tokens.
-const ELSEWHERE: [&str; 2] = ["pskc", "tokens"];
+/// Folders of what the floors above core read, whose own tests run them: forms of actions, containers of tokens, JSON web
+/// tokens.
+const ELSEWHERE: [&str; 3] = ["approvals", "pskc", "tokens"];
 
 fn main() {
     let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors");
