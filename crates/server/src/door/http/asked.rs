@@ -226,7 +226,11 @@ fn malformed(path: &str, cause: &serde_json::Error) -> String {
         "." | "?" => {
             format!("at {place}: a member is missing or twice, or the text is not JSON; see /openapi.json")
         }
-        path => format!("`{path}` at {place} is missing or of another type"),
+        // What lies deeper may be a name that the client chose.
+        path => {
+            let member = path.split(['.', '[']).next().unwrap_or_default();
+            format!("`{member}` at {place} is missing or of another type")
+        }
     }
 }
 
@@ -242,11 +246,18 @@ mod tests {
             #[serde(rename = "code")]
             _code: String,
         }
+        #[derive(Debug, serde::Deserialize)]
+        struct Named {
+            #[serde(rename = "names")]
+            _names: std::collections::BTreeMap<String, String>,
+        }
         let refused = parse::<Shape>(br#"{"my, expected `secret`":1}"#).expect_err("it is unknown");
         let known = "a member is unknown, expected `code`";
         assert_eq!(refused, format!("at line 1 column 24: {known}"));
         let refused = parse::<Shape>(br#"["123456"]"#).expect_err("it is a list");
         assert_eq!(refused, "the body is not a JSON object");
+        let of_names = parse::<Named>(br#"{"names":{"my secret":1}}"#).expect_err("it is a number");
+        assert_eq!(of_names, "`names` at line 1 column 23 is missing or of another type");
         let refused = parse::<Shape>(br#"{"code":1}"#).expect_err("it is a number");
         assert_eq!(refused, "`code` at line 1 column 9 is missing or of another type");
     }
