@@ -55,11 +55,7 @@ fn postgresql_of_a_newer_version_is_refused_and_an_older_node_keeps_what_is_ther
         "it is opened by several nodes, and as often as one likes"
     );
     let raised = || store.claim_note("schema", "0");
-    assert_eq!(
-        raised(),
-        Ok("4".into()),
-        "binaries of before refuse it"
-    );
+    assert_eq!(raised(), Ok("4".into()), "binaries of before refuse it");
     store.set_note("schema", "1").expect("the store works");
     assert!(open().is_ok(), "an older database is raised");
     assert_eq!(raised(), Ok("4".into()));

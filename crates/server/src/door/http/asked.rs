@@ -257,7 +257,10 @@ mod tests {
         let refused = parse::<Shape>(br#"["123456"]"#).expect_err("it is a list");
         assert_eq!(refused, "the body is not a JSON object");
         let of_names = parse::<Named>(br#"{"names":{"my secret":1}}"#).expect_err("it is a number");
-        assert_eq!(of_names, "`names` at line 1 column 23 is missing or of another type");
+        assert_eq!(
+            of_names,
+            "`names` at line 1 column 23 is missing or of another type"
+        );
         let refused = parse::<Shape>(br#"{"code":1}"#).expect_err("it is a number");
         assert_eq!(refused, "`code` at line 1 column 9 is missing or of another type");
     }

@@ -58,16 +58,26 @@ pub(super) struct SteppedUp<'a> {
     replacement_backup_code: Option<&'a str>,
 }
 
-/// An error in the shape that clients of older step-up servers read.
-#[derive(Serialize, ToSchema)]
-#[schema(as = StepUpRefused)]
+/// An error in the shape that clients of older step-up servers read, beside the one that clients of the sign-in read.
+#[derive(Serialize)]
 struct Refused {
+    status: &'static str,
+    message: &'static str,
     error: &'static str,
     code: &'static str,
 }
 
 fn refuse(status: StatusCode, code: &'static str, error: &'static str) -> Response {
-    let mut response = (status, Json(Refused { error, code })).into_response();
+    let mut response = (
+        status,
+        Json(Refused {
+            status: "error",
+            message: error,
+            error,
+            code,
+        }),
+    )
+        .into_response();
     if status == StatusCode::UNAUTHORIZED {
         let bearer = HeaderValue::from_static("Bearer");
         response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
@@ -84,7 +94,6 @@ fn refuse(status: StatusCode, code: &'static str, error: &'static str) -> Respon
     request_body = StepUp,
     responses(
         (status = 200, description = "The session is elevated", body = SteppedUp),
-        (status = 401, description = "The code is wrong or was used", body = Refused),
         WithBody,
         InSession,
         Guessed,
