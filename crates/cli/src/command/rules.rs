@@ -39,7 +39,7 @@ enum Command {
 
 #[derive(Args)]
 struct Explain {
-    /// Address of the request, as in https://app.example.org/admin
+    /// Address of the request, as in `https://app.example.org/admin`
     url: String,
     /// Its method
     #[arg(long, default_value = "GET")]

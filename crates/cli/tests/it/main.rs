@@ -24,6 +24,7 @@ mod outside;
 mod pages;
 mod people;
 mod power;
+mod proxies;
 mod races;
 mod rules;
 mod settings;

@@ -3,7 +3,7 @@
 //! Knows: which rule counts for a request, and whether who asks may pass. Must never know: headers and cookies, or how
 //! a session is found; the door hands in what a proxy said and who was found.
 //!
-//! Read next: [`Rules::find`] and [`Terms::judge`], which decide; `file` for how rules are written; `path` for the one
+//! Read next: [`Rules::find`] and [`Host::judge`], which decide; `file` for how rules are written; `path` for the one
 //! spelling in which paths are compared.
 
 use std::collections::HashMap;
