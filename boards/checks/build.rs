@@ -8,8 +8,8 @@ use std::{env, fs};
 
 use serde_json::Value;
 
-/// Folders of what the floors above core read, whose own tests run them: forms of actions, containers of tokens, JSON web
-/// tokens.
+/// Folders of what the floors above core read, whose own tests run them: forms of actions, containers of tokens, JSON
+/// web tokens.
 const ELSEWHERE: [&str; 3] = ["approvals", "pskc", "tokens"];
 
 fn main() {
