@@ -12,6 +12,7 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use countersign_core::elevation::{Demand, ElevationVerdict, Level, Standing, judge};
 use countersign_core::limit::Room;
@@ -37,10 +38,11 @@ use crate::snapshot::Snapshot;
 pub const LENDER: Demand = Demand::fresh(LENDER_S);
 
 /// The number of a request, in six digits.
-pub fn number(request: Digest, keys: &KeyRing) -> String {
+pub fn number(request: Digest, keys: &KeyRing) -> Number {
     let hash = keys.index("number of a request", &[format!("{request}").as_bytes()]);
     let first = hash.first_chunk().copied().unwrap_or_default();
-    format!("{:06}", u64::from_be_bytes(first) % 1_000_000)
+    let digits = format!("{:06}", u64::from_be_bytes(first) % 1_000_000);
+    Number(Zeroizing::new(digits))
 }
 
 /// Asks that a session be stepped up by another one.
@@ -52,13 +54,33 @@ pub struct Begin {
     pub purpose: String,
 }
 
+/// The number that is to be typed in the other session.
+///
+/// # Security
+/// Debug prints nothing of it: whoever types it lends the asking session a level.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Number(Zeroizing<String>);
+
+impl Number {
+    /// Its digits, for the asking page alone.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Number(…)")
+    }
+}
+
 /// A request that was begun.
 #[derive(Clone, Debug)]
 pub struct Begun {
     /// Who shows this hears what was answered.
     pub token: Token,
     /// What is to be typed in the other session.
-    pub number: String,
+    pub number: Number,
     /// Seconds in which it must be.
     pub expires_in_s: u64,
 }
@@ -231,6 +253,7 @@ impl Rule for Answer {
             return Ok(Decision::unchanged(Err(Denied::Malformed)));
         };
         let is_right = number(self.id, world.keys)
+            .expose()
             .as_bytes()
             .ct_eq(format!("{typed}").as_bytes());
         if bool::from(is_right) {
@@ -297,7 +320,7 @@ pub enum Looked {
     /// It waits for its number to be typed.
     Waiting {
         /// The number.
-        number: String,
+        number: Number,
     },
     /// The number was typed.
     Approved,

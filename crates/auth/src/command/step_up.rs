@@ -5,6 +5,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use countersign_core::elevation::{Elevation, Level, Standing};
 use countersign_core::time::UnixSeconds;
@@ -32,7 +33,10 @@ pub struct StepUp {
 }
 
 /// A session that was elevated.
-#[derive(Clone, Debug)]
+///
+/// # Security
+/// Debug prints nothing that opens anything.
+#[derive(Clone)]
 pub struct SteppedUp {
     /// The session's new token.
     pub token: SessionToken,
@@ -44,6 +48,12 @@ pub struct SteppedUp {
     pub purpose: String,
     /// A backup code issued in place of the one that was the proof.
     pub replacement_code: Option<Zeroizing<String>>,
+}
+
+impl fmt::Debug for SteppedUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SteppedUp({})", self.id.short())
+    }
 }
 
 impl Rule for StepUp {

@@ -94,7 +94,7 @@ fn number_typed_in_another_session_elevates_the_asking_one_once_with_its_new_tok
         (HOME, "pay an invoice")
     );
     assert_eq!(
-        answer_to(&mut installation, &answering, id, Some(&begun.number)),
+        answer_to(&mut installation, &answering, id, Some(begun.number.expose())),
         Ok(Answered::Approved)
     );
     let elevated = stepped_up(collect(&mut installation, &asking, &begun));
@@ -132,7 +132,7 @@ fn nobody_answers_for_their_own_session_or_for_another_person() {
             asker: asker(session, ""),
         };
         assert_eq!(installation.submit(&waiting), None);
-        for number in [Some(begun.number.as_str()), None] {
+        for number in [Some(begun.number.expose()), None] {
             assert_eq!(
                 answer_to(&mut installation, session, id, number),
                 Ok(Answered::Gone)
@@ -149,7 +149,7 @@ fn nobody_answers_for_their_own_session_or_for_another_person() {
 fn third_wrong_number_denies_and_its_owner_is_told() {
     let (mut installation, alice, asking, answering) = two_sessions();
     let begun = granted(begin(&mut installation, &asking));
-    let (id, wrong) = (begun.token.digest(), other_number(&begun.number));
+    let (id, wrong) = (begun.token.digest(), other_number(begun.number.expose()));
     for shapeless in ["", "12", "1234567", "abcdef"] {
         assert_eq!(
             answer_to(&mut installation, &answering, id, Some(shapeless)),
@@ -163,7 +163,7 @@ fn third_wrong_number_denies_and_its_owner_is_told() {
         );
     }
     assert_eq!(
-        answer_to(&mut installation, &answering, id, Some(&begun.number)),
+        answer_to(&mut installation, &answering, id, Some(begun.number.expose())),
         Ok(Answered::Gone)
     );
     assert!(matches!(
@@ -210,7 +210,7 @@ fn ninety_seconds_without_an_answer_are_no() {
         installation.pass(after_s);
         let id = begun.token.digest();
         assert_eq!(
-            answer_to(&mut installation, &answering, id, Some(&begun.number)),
+            answer_to(&mut installation, &answering, id, Some(begun.number.expose())),
             Ok(answered)
         );
         let collected = collect(&mut installation, &asking, &begun);
@@ -259,7 +259,7 @@ fn lender_has_proven_a_code_within_the_hour() {
             asker: asker(&answering, ""),
             standing,
             id: begun.token.digest(),
-            number: Some(Zeroizing::new(begun.number.clone())),
+            number: Some(Zeroizing::new(begun.number.expose().into())),
         });
         assert_eq!(refused, Ok(Answered::TooWeak(ElevationVerdict::Required)));
     }
@@ -281,7 +281,7 @@ fn two_sessions_never_keep_each_other_elevated_beyond_the_hour_of_the_last_code(
         installation.pass(450);
         let begun = granted(begin(&mut installation, sessions[0]));
         let id = begun.token.digest();
-        let answered = answer_to(&mut installation, sessions[1], id, Some(&begun.number));
+        let answered = answer_to(&mut installation, sessions[1], id, Some(begun.number.expose()));
         assert_eq!(
             answered == Ok(Answered::Approved),
             installation.now.since(proven) <= 3_600
@@ -317,7 +317,7 @@ fn what_is_lent_to_a_password_s_session_is_no_younger_than_the_code_it_rests_on(
     let begun = granted(begin(&mut installation, &asking));
     let id = begun.token.digest();
     assert_eq!(
-        answer_to(&mut installation, &lender, id, Some(&begun.number)),
+        answer_to(&mut installation, &lender, id, Some(begun.number.expose())),
         Ok(Answered::Approved)
     );
     let elevated = stepped_up(collect(&mut installation, &asking, &begun));
@@ -382,7 +382,7 @@ fn session_that_ended_collects_nothing_and_another_never() {
     let begun = granted(begin(&mut installation, &asking));
     let id = begun.token.digest();
     assert_eq!(
-        answer_to(&mut installation, &answering, id, Some(&begun.number)),
+        answer_to(&mut installation, &answering, id, Some(begun.number.expose())),
         Ok(Answered::Approved)
     );
     assert!(matches!(
@@ -455,7 +455,7 @@ fn nothing_stored_and_nothing_shown_to_the_other_session_says_the_number() {
         .records
         .get(&Key::NumberRequest(begun.token.digest()));
     for text in [format!("{shown:?}"), format!("{stored:?}")] {
-        assert!(!text.contains(&begun.number), "{text}");
+        assert!(!text.contains(begun.number.expose()), "{text}");
     }
-    assert_eq!(begun.number.len(), 6);
+    assert_eq!(begun.number.expose().len(), 6);
 }

@@ -169,7 +169,9 @@ fn backup_code_elevates_and_is_replaced() {
         verdict(&installation, &elevated.token),
         Some(ElevationVerdict::Met)
     );
+    let printed = format!("{elevated:?}");
     let replacement = elevated.replacement_code.expect("one is issued in its place");
+    assert!(!printed.contains(replacement.as_str()), "{printed}");
     assert!(!alice.backup_codes.contains(&replacement));
     assert!(
         step_up(&mut installation, &session, &code).is_err(),

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 const INTEGER_MAX: u64 = (1 << 53) - 1;
 
 /// Claims that are not the account's own.
-const STANDARD_CLAIMS: [&str; 23] = [
+const STANDARD_CLAIMS: [&str; 22] = [
     "iss",
     "sub",
     "aud",
@@ -31,7 +31,6 @@ const STANDARD_CLAIMS: [&str; 23] = [
     "elevated_until",
     "purpose",
     "groups",
-    "kid",
     "scope",
     "client_id",
     "username",

@@ -27,7 +27,7 @@ const KEPT_FOR: Duration = Duration::from_millis(500);
 const KEPT_MAX: usize = 16_384;
 
 /// Sessions that were read a moment ago.
-pub(super) type KeptSessions = Kept<Digest, Option<Arc<Session>>>;
+pub(super) type KeptSessions = Kept<Digest, Arc<Session>>;
 
 /// No session was read yet.
 pub(super) fn none_kept() -> KeptSessions {
@@ -68,7 +68,7 @@ impl Service {
         };
         let opens = |session: &Session| opened(session, presented.key, host, now);
         let kept = self.kept.find(&presented.session, self.clock.clock().monotonic());
-        let found = match kept.flatten() {
+        let found = match kept {
             Some(session) => opens(&session).map(|standing| (session, standing)),
             None => None,
         };
@@ -98,7 +98,7 @@ impl Service {
         let now = self.pulse.now()?;
         let kept = self.kept.find(&id, self.clock.clock().monotonic());
         let session = match kept {
-            Some(kept) => kept,
+            Some(kept) => Some(kept),
             None => self.read_session(id).await?,
         };
         match session {
@@ -141,7 +141,7 @@ impl Service {
 
     async fn read_session(&self, id: Digest) -> Result<Option<Arc<Session>>, Failure> {
         let asked = self.kept.asking(self.clock.clock().monotonic());
-        let session = self
+        let session: Option<Arc<Session>> = self
             .read(move |store| {
                 let stored = store.load(&[Key::Session(id)]).map_err(Failure::Store)?;
                 Ok(stored.into_iter().find_map(|stored| match stored.record {
@@ -150,7 +150,7 @@ impl Service {
                 }))
             })
             .await?;
-        if session.is_some() {
+        if let Some(session) = &session {
             self.kept.keep(asked, id, session.clone());
         }
         Ok(session)

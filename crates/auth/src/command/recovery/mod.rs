@@ -14,6 +14,7 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::fmt;
 
 use countersign_core::limit::Room;
 use subtle::ConstantTimeEq;
@@ -166,12 +167,24 @@ fn standing(account: Option<&Account>, keys: &KeyRing) -> String {
 }
 
 /// Who calls a recovery off.
-#[derive(Clone, Debug)]
+///
+/// # Security
+/// Debug prints nothing of the link.
+#[derive(Clone)]
 pub enum By {
     /// Whoever holds the link that was mailed.
     Link(Zeroizing<String>),
     /// The owner, from a live session.
     Session(Digest, Name),
+}
+
+impl fmt::Debug for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            By::Link(_) => f.write_str("Link(…)"),
+            By::Session(id, name) => write!(f, "Session({}, {name})", id.short()),
+        }
+    }
 }
 
 /// Calls off whatever recovery of an account is under way.

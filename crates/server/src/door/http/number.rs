@@ -71,7 +71,7 @@ pub(super) async fn begin(
         Err(failure) => answer::failed(&failure),
         Ok(Ok(begun)) => Json(Begun {
             request_token: begun.token.expose(),
-            number: &begun.number,
+            number: begun.number.expose(),
             expires_in: begun.expires_in_s,
         })
         .into_response(),

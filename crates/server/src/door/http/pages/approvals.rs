@@ -69,9 +69,9 @@ struct ApprovalPage<'a> {
 
 #[derive(Template)]
 #[template(path = "number.html")]
-struct NumberPage {
+struct NumberPage<'a> {
     frame: Frame,
-    number: Option<String>,
+    number: Option<&'a str>,
 }
 
 /// The response of a token.
@@ -331,7 +331,7 @@ pub(super) async fn wait(
     };
     let page = NumberPage {
         frame: Frame::of(&live.session.account, "approvals"),
-        number,
+        number: number.as_ref().map(number::Number::expose),
     };
     show(&page, &page.frame)
 }
