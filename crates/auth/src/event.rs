@@ -28,6 +28,8 @@ pub struct Origin {
     pub agent: String,
     /// Identifier of the request, to find it in the log.
     pub request: String,
+    /// Who acts, where somebody acts for others by a role.
+    pub by: Option<Name>,
 }
 
 impl Origin {
@@ -40,6 +42,7 @@ impl Origin {
             remember: false,
             agent: String::new(),
             request: String::new(),
+            by: None,
         }
     }
 }
@@ -70,6 +73,9 @@ pub struct Event {
     /// The account's name, or `unknown:` and a tag.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub subject: String,
+    /// Who did it, where somebody acts for others by a role.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub by: String,
     /// The door.
     pub door: Door,
     /// Where it came from.
@@ -168,6 +174,7 @@ pub enum Act {
     RecoveryFinish,
     RecoveryCancel,
     RulesReload,
+    Administer,
 }
 
 /// Why something was refused, inwardly. Outwardly most of these are one answer.
@@ -213,6 +220,8 @@ pub enum Reason {
     NoRecovery,
     /// The account has no mail address.
     NoEmail,
+    /// The role does not suffice, or the other account has rights it lacks.
+    NotPermitted,
 }
 
 impl Event {
@@ -241,6 +250,10 @@ impl Event {
             result,
             reason: None,
             subject: String::new(),
+            by: origin
+                .by
+                .as_ref()
+                .map_or_else(String::new, |by| by.as_str().into()),
             door: origin.door,
             source: origin.network.clone(),
             request: origin.request.clone(),

@@ -126,7 +126,7 @@ impl Desk {
                 .block_on(resting.operator.answer(ask.clone(), "command line")),
         };
         match reply {
-            Reply::Refused { why } => Err(Failed::Refused(why)),
+            Reply::Refused { why, .. } => Err(Failed::Refused(why)),
             Reply::Failed { why } => Err(Failed::Unavailable(why)),
             reply => Ok(reply),
         }

@@ -240,14 +240,10 @@ impl Installation {
         })
     }
 
-    /// Answers operators, with links that begin with `links`.
-    fn operator(&self, links: String) -> Operator {
-        Operator::new(self.service.clone(), links)
-    }
-
     /// Answers operators while no server runs.
     pub fn resting_operator(&self, plan: &Plan) -> Operator {
-        self.operator(plan.public_url(&plan.listen))
+        self.service.issue_as(&plan.public_url(&plan.listen));
+        Operator::new(self.service.clone())
     }
 
     /// Writes down what is only in memory, and the audit's checkpoint.
@@ -480,7 +476,7 @@ pub async fn serve(plan: Plan, stop: CancellationToken, ready: impl FnOnce(&Read
         service.sign_tokens_under(token_key(path, &plan.ring())?);
     }
     service.read_signing_keys().await.map_err(OpenError::Service)?;
-    let operator = Arc::new(installation.operator(public_url.clone()));
+    let operator = Arc::new(Operator::new(service.clone()));
     if plan.policy.dummy_codes {
         trial::seed(&operator).await.map_err(OpenError::Service)?;
     }
@@ -542,6 +538,7 @@ fn server_event(act: Act) -> Event {
         remember: false,
         agent: String::new(),
         request: String::new(),
+        by: None,
     };
     Event::plain(act, Ending::Success, &origin)
 }

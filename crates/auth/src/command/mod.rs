@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 pub mod application;
 pub mod approval;
+pub mod authority;
 pub mod browser;
 pub mod code;
 pub mod contact;

@@ -1,7 +1,7 @@
 //! What an operator may do to accounts: add, disable, enable, reset, remove factors, end sessions, lift the throttle.
 //!
 //! Knows: that the operator vouches but never chooses a person's password in a reset. Must never know: how
-//! the operator was recognised; only the machine's own owner reaches these rules.
+//! the operator was recognised: the machine's owner by the machine, somebody signed in by [`super::authority`].
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -162,7 +162,7 @@ impl Rule for Vouch {
 }
 
 /// What is to happen to an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Refuse every sign-in and end every session.
     Disable,
@@ -174,8 +174,12 @@ pub enum Action {
     /// Remove its second factors and backup codes and end its sessions; the password stays, and its next sign-in must
     /// enrol.
     RemoveFactors,
+    /// Remove the second factor of this identifier, and with the last one the backup codes; end its sessions.
+    RemoveFactor(String),
     /// End its sessions and forget its browsers.
     EndSessions,
+    /// End the session of this short identifier.
+    EndSession(String),
     /// Forget the failures counted against it.
     Lift,
 }
@@ -198,8 +202,10 @@ pub enum Managed {
     NoAccount,
     /// The account is disabled, and a link would open nothing.
     Disabled,
-    /// The account has no second factor that could be removed.
+    /// The account has no second factor that could be removed, or none of that identifier.
     NoFactor,
+    /// The account has no open session of that identifier.
+    NoSession,
     /// Done.
     Done,
     /// Done, and this ticket lets its owner set a password.
@@ -224,7 +230,9 @@ impl Rule for Manage {
         }
         let mut changes = Vec::new();
         let mut outcome = Managed::Done;
-        let act = match self.action {
+        let event = |act| Event::about(act, Ending::Success, &self.name, &self.origin);
+        let mut object = String::new();
+        let act = match &self.action {
             Action::Disable => {
                 disable(&mut account, &self.origin, &mut changes);
                 Act::AccountDisable
@@ -236,8 +244,7 @@ impl Rule for Manage {
             Action::Reset => {
                 removed::part_with(&mut account, |_| true, world);
                 account.password = None;
-                end_sessions(&mut account, None, Reason::ByOperator, &self.origin, &mut changes);
-                end_attempts(&mut account, &mut changes);
+                self.end_all(&mut account, &mut changes);
                 changes.extend(self.lift(&mut account, seen, world));
                 notify(&mut account, NoticeKind::AccountReset, world, &mut changes);
                 let token = ticket::invite(&mut account, world, &mut changes);
@@ -249,38 +256,58 @@ impl Rule for Manage {
                     return Ok(Decision::unchanged(Managed::NoFactor));
                 }
                 removed::part_with(&mut account, |_| true, world);
-                end_sessions(&mut account, None, Reason::ByOperator, &self.origin, &mut changes);
-                end_attempts(&mut account, &mut changes);
-                notify(
-                    &mut account,
-                    NoticeKind::FactorsRemovedByOperator,
-                    world,
-                    &mut changes,
-                );
+                self.end_all(&mut account, &mut changes);
+                let kind = NoticeKind::FactorsRemovedByOperator;
+                notify(&mut account, kind, world, &mut changes);
                 Act::FactorsRemove
             }
+            Action::RemoveFactor(id) => {
+                if !account.factors.iter().any(|factor| factor.id == *id) {
+                    return Ok(Decision::unchanged(Managed::NoFactor));
+                }
+                removed::part_with(&mut account, |factor| factor.id == *id, world);
+                if !account.has_second_factor() {
+                    removed::part_with(&mut account, |_| true, world);
+                }
+                self.end_all(&mut account, &mut changes);
+                notify(&mut account, NoticeKind::FactorRemoved, world, &mut changes);
+                object.clone_from(id);
+                Act::FactorRemove
+            }
             Action::EndSessions => {
-                end_sessions(&mut account, None, Reason::ByOperator, &self.origin, &mut changes);
-                end_attempts(&mut account, &mut changes);
+                self.end_all(&mut account, &mut changes);
                 Act::SessionsEnd
+            }
+            Action::EndSession(id) => {
+                let Some(at) = account.sessions.iter().position(|open| open.id.short() == *id) else {
+                    return Ok(Decision::unchanged(Managed::NoSession));
+                };
+                let open = account.sessions.remove(at);
+                changes.push(Change::Delete(Key::Session(open.id)));
+                object.clone_from(id);
+                Act::SessionEnd
             }
             Action::Lift => {
                 changes.extend(self.lift(&mut account, seen, world));
                 Act::ThrottleLift
             }
         };
-        changes.push(Change::Audit(Event::about(
-            act,
-            Ending::Success,
-            &self.name,
-            &self.origin,
-        )));
+        changes.push(Change::Audit(match object.is_empty() {
+            true => event(act),
+            // Owners do these as well.
+            false => event(act).because(Reason::ByOperator).on(object),
+        }));
         changes.push(put(account));
         Ok(Decision { outcome, changes })
     }
 }
 
 impl Manage {
+    fn end_all(&self, account: &mut Account, changes: &mut Vec<Change>) {
+        end_sessions(account, None, Reason::ByOperator, &self.origin, changes);
+        end_attempts(account, changes);
+    }
+
     /// Pairs of the account with single sources lapse within minutes; what an operator lifts is the account's
     /// own counts.
     fn source(&self) -> Source<'_> {

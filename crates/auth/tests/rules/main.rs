@@ -1,6 +1,7 @@
 //! The rules as decision tables: values in, values out, and a time that only the test turns.
 
 mod approvals;
+mod authority;
 mod bounds;
 mod browsers;
 mod budgets;

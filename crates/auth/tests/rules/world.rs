@@ -86,6 +86,7 @@ pub fn origin(network: &str) -> Origin {
         remember: true,
         agent: String::new(),
         request: String::new(),
+        by: None,
     }
 }
 

@@ -203,5 +203,6 @@ fn origin() -> Origin {
         remember: true,
         agent: String::new(),
         request: String::new(),
+        by: None,
     }
 }

@@ -161,14 +161,13 @@ impl Explain {
 
     fn user(&self, name: &str) -> Result<User, Failed> {
         let desk = self.data.open_existing()?;
-        let reply = desk.ask(&Ask::UserList);
+        let name = name.to_owned();
+        let reply = desk.ask(&Ask::UserShow { name });
         desk.close()?;
-        let users = match reply? {
-            Reply::Users { users } => users,
-            other => return Err(unexpected(&other)),
-        };
-        let found = users.into_iter().find(|user| user.name == name);
-        found.ok_or_else(|| Failed::Refused(format!("there is no account {name:?}")))
+        match reply? {
+            Reply::User(shown) => Ok(shown.user),
+            other => Err(unexpected(&other)),
+        }
     }
 }
 

@@ -7,11 +7,13 @@ use countersign_auth::claim::ClaimValue;
 use countersign_auth::command::people::Amendment;
 use countersign_auth::role::Role;
 use countersign_server::people;
-use countersign_server::service::operator::{Ask, FirstPassword, Reply, Ticket, UserAdded};
+use countersign_server::service::operator::{
+    Ask, FirstPassword, Reply, Ticket, User as ListedUser, UserAdded,
+};
 use serde_json::json;
 
 use super::people::{Export, Import};
-use crate::installation::{Common, read_secret};
+use crate::installation::{Common, Desk, read_secret};
 use crate::out::{Failed, data, say};
 
 /// Manage accounts.
@@ -45,6 +47,9 @@ enum Action {
     },
     /// List accounts
     List {
+        /// Only accounts whose name, mail address or a group holds this
+        #[arg(long, default_value = "", hide_default_value = true)]
+        matching: String,
         #[command(flatten)]
         common: Common,
     },
@@ -98,9 +103,21 @@ enum Action {
     Reset(Named),
     /// Remove all second factors of an account and end its sessions; the password stays, and its next sign-in sets one
     /// up
-    RemoveFactors(Named),
-    /// End all sessions of an account
-    EndSessions(Named),
+    RemoveFactors {
+        /// Only the one of this identifier, as `user show` shows it; with the last one the backup codes go
+        #[arg(long)]
+        factor: Option<String>,
+        #[command(flatten)]
+        named: Named,
+    },
+    /// End all sessions of an account and forget its browsers
+    EndSessions {
+        /// Only the one of this identifier, as `user show` shows it
+        #[arg(long)]
+        session: Option<String>,
+        #[command(flatten)]
+        named: Named,
+    },
     /// Forget the failures counted against an account
     Unlock(Named),
     /// Set where an account's owner is written to, which you vouch for; without an address it is taken away
@@ -155,7 +172,7 @@ impl User {
                 };
                 common.carry_out(ask, show)
             }
-            Action::List { common } => list(&common),
+            Action::List { matching, common } => list(&matching, &common),
             Action::Show(named) => show_user(&named),
             Action::Role { name, role, common } => amend(name, vec![Amendment::Role(role)], common),
             Action::Group {
@@ -188,8 +205,14 @@ impl User {
             }
             Action::Import(import) => import.run(),
             Action::Export(export) => export.run(),
-            Action::RemoveFactors(named) => named.manage(|name| Ask::UserRemoveFactors { name }),
-            Action::EndSessions(named) => named.manage(|name| Ask::UserEndSessions { name }),
+            Action::RemoveFactors { factor, named } => named.manage(|name| match factor {
+                Some(factor) => Ask::UserRemoveFactor { name, factor },
+                None => Ask::UserRemoveFactors { name },
+            }),
+            Action::EndSessions { session, named } => named.manage(|name| match session {
+                Some(session) => Ask::UserEndSession { name, session },
+                None => Ask::UserEndSessions { name },
+            }),
             Action::Disable(named) => named.manage(|name| Ask::UserDisable { name }),
             Action::Enable(named) => named.manage(|name| Ask::UserEnable { name }),
             Action::Invite(named) => named.manage(|name| Ask::UserInvite { name }),
@@ -267,16 +290,29 @@ fn show_user(named: &Named) -> Result<(), Failed> {
             factor.id, factor.kind, factor.label
         ));
     }
+    if let Some(email) = &shown.email {
+        data(format_args!("email         {email}"));
+    }
+    if let Some(phone) = &shown.phone {
+        data(format_args!("phone         {phone}"));
+    }
+    for session in &shown.open {
+        let elevated = session.elevated_until.map_or("", |_| "  elevated");
+        data(format_args!(
+            "session       {}  {}  {}{elevated}",
+            session.id, session.acr, session.network
+        ));
+    }
     data(format_args!("sessions      {}", user.sessions));
     data(format_args!("failures      {}", shown.failures));
     Ok(())
 }
 
-fn list(common: &Common) -> Result<(), Failed> {
-    let users = match common.data.ask(Ask::UserList)? {
-        Reply::Users { users } => users,
-        other => return Err(unexpected(&other)),
-    };
+fn list(matching: &str, common: &Common) -> Result<(), Failed> {
+    let desk = common.data.open()?;
+    let users = list_pages(&desk, matching);
+    desk.close()?;
+    let users = users?;
     if common.json {
         data(json!(users));
         return Ok(());
@@ -292,6 +328,23 @@ fn list(common: &Common) -> Result<(), Failed> {
         data(line.trim_end());
     }
     Ok(())
+}
+
+fn list_pages(desk: &Desk, matching: &str) -> Result<Vec<ListedUser>, Failed> {
+    let (mut users, mut after) = (Vec::new(), String::new());
+    loop {
+        let matching = matching.to_owned();
+        match desk.ask(&Ask::UserList { after, matching })? {
+            Reply::Users { users: page, next } => {
+                users.extend(page);
+                match next {
+                    Some(next) => after = next,
+                    None => return Ok(users),
+                }
+            }
+            other => return Err(unexpected(&other)),
+        }
+    }
 }
 
 /// Shows an added account or a ticket to a person.

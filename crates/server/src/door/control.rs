@@ -14,7 +14,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
-use crate::service::operator::{Ask, Operator, Reply};
+use crate::service::operator::{Ask, Operator, Refusal, Reply};
 
 /// Longest request line in bytes.
 const LINE_BYTES_MAX: u64 = 64 * 1024;
@@ -76,6 +76,7 @@ async fn answer(stream: UnixStream, uid: u32, operator: &Operator) -> io::Result
         Err(error) => {
             let place = error.column();
             Reply::Refused {
+                what: Refusal::Malformed,
                 why: format!("the request can't be read at column {place}; use the same version's command"),
             }
         }

@@ -404,6 +404,7 @@ fn store_returned() -> Part {
         remember: false,
         agent: String::new(),
         request: String::new(),
+        by: None,
     };
     Part {
         reads: Vec::new(),

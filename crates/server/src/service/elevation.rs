@@ -190,6 +190,7 @@ impl Service {
                 remember: false,
                 agent: String::new(),
                 request: String::new(),
+                by: None,
             };
             self.add_signing_key(true, &origin).await?;
         } else {

@@ -81,6 +81,7 @@ mod tests {
             remember: false,
             agent: String::new(),
             request: String::new(),
+            by: None,
         };
         let refusals = Refusals::default();
         let count = || refusals.count(Act::CodeCheck, Reason::Throttled, &origin);

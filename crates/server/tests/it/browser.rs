@@ -6,6 +6,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use countersign_auth::command::people::Amendment;
+use countersign_auth::role::Role;
 use countersign_core::otp::{SharedSecret, Totp};
 use countersign_core::time::UnixSeconds;
 use countersign_server::door::http::{known_as, router};
@@ -41,8 +43,9 @@ impl Site {
         let mut parts = parts(Arc::new(Memory::default()), &hands, hashing(), "test");
         parts.outbox = outbox;
         let service = Arc::new(Service::start(parts).expect("the service starts"));
+        service.issue_as("https://localhost:8443");
         let router = router(service.clone());
-        let operator = Operator::new(service.clone(), "https://localhost:8443".into());
+        let operator = Operator::new(service.clone());
         let site = Site {
             hands,
             operator,
@@ -72,7 +75,6 @@ impl Site {
     /// The same with a key that signs elevated tokens.
     pub async fn open_signing() -> Site {
         let site = Site::open();
-        site.service.issue_as("https://localhost:8443");
         site.service
             .read_signing_keys()
             .await
@@ -99,6 +101,16 @@ impl Site {
             Reply::UserAdded(added) => added,
             other => panic!("nobody was added: {other:?}"),
         }
+    }
+
+    /// Gives somebody a role.
+    pub async fn give(&self, name: &str, role: Role) {
+        let ask = Ask::UserAmend {
+            name: name.into(),
+            amendments: vec![Amendment::Role(role)],
+        };
+        let given = self.operator.answer(ask, "test").await;
+        assert!(matches!(given, Reply::Done), "{given:?}");
     }
 
     /// A ticket for the first administrator.
@@ -247,6 +259,20 @@ impl Browser {
         } else {
             self.cookies.insert(name.into(), value.into());
         }
+    }
+
+    /// Asks the API with the session's token as a program would.
+    pub async fn api(&mut self, method: Method, path: &str, body: Option<serde_json::Value>) -> Answer {
+        let token = self.cookies.get("__Host-cs_session").cloned().unwrap_or_default();
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::AUTHORIZATION, format!("Bearer {token}"));
+        if body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+        self.ask(request.body(body).expect("a request")).await
     }
 
     /// First factor; the answer.

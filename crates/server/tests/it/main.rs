@@ -1,5 +1,6 @@
 //! The service over real stores, with a clock that the tests move.
 
+mod administration;
 mod bodies;
 mod browser;
 mod conformance;

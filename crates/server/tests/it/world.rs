@@ -138,6 +138,7 @@ pub fn origin(network: &str) -> Origin {
         remember: true,
         agent: String::new(),
         request: String::new(),
+        by: None,
     }
 }
 

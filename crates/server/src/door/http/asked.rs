@@ -62,6 +62,7 @@ impl<S: Sync> FromRequestParts<S> for Asked {
                 .extensions
                 .get::<RequestId>()
                 .map_or_else(String::new, |id| id.0.clone()),
+            by: None,
         }))
     }
 }
@@ -145,6 +146,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
         // A path that is not UTF-8 names nothing; what it said is not repeated.
         match Path::from_request_parts(parts, state).await {
             Ok(Path(id)) => Ok(Id(id)),
+            Err(_) => Err(answer::not_found().await),
+        }
+    }
+}
+
+/// The two identifiers in the path.
+pub(super) struct Two(pub(super) String, pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Two {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Two, Response> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path((first, second))) => Ok(Two(first, second)),
             Err(_) => Err(answer::not_found().await),
         }
     }

@@ -19,6 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 mod account;
+mod administration;
 mod answer;
 mod approvals;
 mod asked;
@@ -137,8 +138,29 @@ fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(browsers::browsers))
         .routes(routes!(browsers::forget_all))
         .routes(routes!(browsers::forget))
+        .merge(administration())
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
+}
+
+/// The routes by which somebody acts for others.
+fn administration() -> OpenApiRouter<Shared> {
+    use administration::{installation, people};
+    OpenApiRouter::new()
+        .routes(routes!(people::list, people::add))
+        .routes(routes!(people::show, people::change))
+        .routes(routes!(people::help, people::reach))
+        .routes(routes!(people::end_session))
+        .routes(routes!(people::remove_factor))
+        .routes(routes!(people::export))
+        .routes(routes!(people::import))
+        .routes(routes!(installation::status))
+        .routes(routes!(installation::keys, installation::add_key))
+        .routes(routes!(installation::reseal))
+        .routes(routes!(installation::forget_key))
+        .routes(routes!(installation::signing_keys, installation::add_signing_key))
+        .routes(routes!(installation::applications, installation::add_application))
+        .routes(routes!(installation::remove_application))
 }
 
 /// Names by which clients of older systems ask for the same.
@@ -166,7 +188,7 @@ pub fn fuzz_body(data: &[u8]) {
     fn refusal<T: serde::de::DeserializeOwned>(body: &[u8]) -> Option<String> {
         asked::parse::<T>(body).err()
     }
-    let (refused, members): (_, &[&str]) = match shape % 14 {
+    let (refused, members): (_, &[&str]) = match shape % 20 {
         0 => (
             refusal::<sign_in::Login>(body),
             &["username", "password", "remember_browser"],
@@ -206,7 +228,22 @@ pub fn fuzz_body(data: &[u8]) {
         10 => (refusal::<approvals::Answer>(body), &["code", "deny"]),
         11 => (refusal::<number::Begin>(body), &["purpose"]),
         12 => (refusal::<number::Answer>(body), &["id", "number", "deny"]),
-        _ => (refusal::<number::Collect>(body), &["request_token"]),
+        13 => (refusal::<number::Collect>(body), &["request_token"]),
+        14 => (refusal::<administration::people::New>(body), &["name", "groups"]),
+        15 => (
+            refusal::<administration::people::Change>(body),
+            &["role", "join", "leave", "claims", "remove_claims"],
+        ),
+        16 => (refusal::<administration::people::Reached>(body), &["value"]),
+        17 => (
+            refusal::<administration::people::List>(body),
+            &["people", "update", "dry_run"],
+        ),
+        18 => (refusal::<administration::installation::Reseal>(body), &["after"]),
+        _ => (
+            refusal::<administration::installation::New>(body),
+            &["name", "renew"],
+        ),
     };
     for named in refused
         .iter()

@@ -165,6 +165,50 @@ impl IntoResponses for Guessed {
     }
 }
 
+/// What somebody who acts for others may be answered.
+pub(super) struct Administered;
+
+impl IntoResponses for Administered {
+    fn responses() -> Answers {
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("ElevationOwed")));
+        let described = problem("The role does not suffice, or the session must be stepped up");
+        answers([(
+            "403",
+            challenge(described.content("application/json", content.build())),
+        )])
+    }
+}
+
+/// What something is answered that can't be done as things stand.
+pub(super) struct Conflict;
+
+impl IntoResponses for Conflict {
+    fn responses() -> Answers {
+        answers([("409", problem("It can't be done as things stand"))])
+    }
+}
+
+/// What a request line with parameters may be answered.
+pub(super) struct Parameters;
+
+impl IntoResponses for Parameters {
+    fn responses() -> Answers {
+        answers([(
+            "400",
+            problem("A parameter is unknown, twice, or can't mean anything"),
+        )])
+    }
+}
+
+/// What a path with a name in it may be answered.
+pub(super) struct Named;
+
+impl IntoResponses for Named {
+    fn responses() -> Answers {
+        answers([("400", problem("It can't be a name"))])
+    }
+}
+
 /// What is answered of something that is not there.
 pub(super) struct Missing;
 

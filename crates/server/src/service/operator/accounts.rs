@@ -10,20 +10,26 @@ use countersign_auth::command::{bounded, enrol, ticket};
 use countersign_auth::contact::ContactError;
 use countersign_auth::credential::password::acceptable;
 use countersign_auth::credential::{Credential, Factor};
-use countersign_auth::event::Origin;
+use countersign_auth::id::Digest;
 use countersign_auth::name::Name;
 use countersign_auth::policy::LABEL_CHARS_MAX;
-use countersign_auth::record::{Account, Key, PasswordHash, Record, TicketPurpose};
+use countersign_auth::record::{Account, Key, PasswordHash, Record, Session, TicketPurpose};
 use countersign_auth::role::Role;
 use countersign_auth::seal::KeyRing;
 use countersign_auth::snapshot::Snapshot;
 use countersign_auth::throttle::{Gate, Source, reads};
 use countersign_core::otp::otpauth::OtpauthUri;
+use countersign_core::time::UnixSeconds;
 use serde::{Deserialize, Serialize};
 
 use super::super::{Failure, names};
-use super::{FirstPassword, Operator, Reply, Ticket, refused};
+use super::{By, FirstPassword, Operator, Reply, Stop, Ticket, malformed, missing, refused};
 use crate::store::{Kind, Store};
+
+/// Accounts in one page of a list.
+const USERS_MAX: usize = 100;
+/// Accounts that are looked at for one page.
+const LOOKED_AT_MAX: usize = 20_000;
 
 /// An account or factor that was just added; shown once.
 #[derive(Clone, Serialize, Deserialize)]
@@ -87,8 +93,40 @@ pub struct UserShown {
     pub sign_ins: u64,
     /// Failures counted against it, ever.
     pub failures: u64,
+    /// Where its owner is written to.
+    #[serde(default)]
+    pub email: Option<String>,
+    /// Where its owner is sent text messages.
+    #[serde(default)]
+    pub phone: Option<String>,
     /// Its confirmed factors.
     pub factors: Vec<FactorShown>,
+    /// Its open sessions, newest first.
+    #[serde(default)]
+    pub open: Vec<SessionShown>,
+}
+
+/// An open session in a list.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SessionShown {
+    /// Its short identifier.
+    pub id: String,
+    /// The name its owner gave it.
+    pub label: String,
+    /// When it began, in seconds since 1970.
+    pub created_at: u64,
+    /// When something was last asked in it.
+    pub last_seen: u64,
+    /// The network it was opened from.
+    pub network: String,
+    /// What the client calls itself.
+    pub agent: String,
+    /// How strongly it was opened, as in `acr`.
+    pub acr: String,
+    /// Until when it is elevated; none when it is not.
+    pub elevated_until: Option<u64>,
+    /// The protected hosts it is used at.
+    pub hosts: Vec<String>,
 }
 
 /// A factor in a list.
@@ -110,8 +148,8 @@ impl Operator {
         name: &str,
         password: Option<FirstPassword>,
         totp: bool,
-        origin: &Origin,
-    ) -> Result<Reply, Failure> {
+        by: &By,
+    ) -> Result<Reply, Stop> {
         if self.service.administrator_exists().await? {
             return Ok(refused(
                 "an administrator exists already; `countersign user add NAME --group admin` adds another",
@@ -119,7 +157,7 @@ impl Operator {
         }
         let mut groups = Vec::new();
         Role::Administrator.take_hold(&mut groups);
-        self.add_user(name, groups, password, totp, origin).await
+        self.add_user(name, groups, password, totp, by).await
     }
 
     pub(super) async fn add_user(
@@ -128,11 +166,11 @@ impl Operator {
         groups: Vec<String>,
         password: Option<FirstPassword>,
         totp: bool,
-        origin: &Origin,
-    ) -> Result<Reply, Failure> {
+        by: &By,
+    ) -> Result<Reply, Stop> {
         let name = match names::parse(typed) {
             Ok(name) => name,
-            Err(error) => return Ok(refused(error)),
+            Err(error) => return Ok(malformed(error)),
         };
         let (hashing, salt) = (&self.service.hashing, self.service.salt());
         let hash = match password {
@@ -140,13 +178,13 @@ impl Operator {
             Some(FirstPassword::Typed(typed)) => {
                 let prepared = names::password(&typed);
                 if let Err(problem) = acceptable(&prepared, &name, self.service.policy()) {
-                    return Ok(refused(problem));
+                    return Ok(malformed(problem));
                 }
                 Some(hashing.hash(&prepared, salt).await?)
             }
             Some(FirstPassword::Hash(text)) => match hashing.take_over(&text, salt).await? {
                 Ok(hash) => Some(hash),
-                Err(malformed) => return Ok(refused(malformed)),
+                Err(problem) => return Ok(malformed(problem)),
             },
         };
         let rule = Add {
@@ -154,11 +192,11 @@ impl Operator {
             groups,
             hash,
             totp,
-            origin: origin.clone(),
+            origin: by.origin.clone(),
         };
-        Ok(match self.service.submit(rule).await? {
+        Ok(match self.submit(by, rule).await? {
             Err(NotAdded::NameTaken) => refused(format!("there is an account named {name} already")),
-            Err(NotAdded::TooManyGroups) => refused("an account can be in at most 32 groups"),
+            Err(NotAdded::TooManyGroups) => malformed("an account can be in at most 32 groups"),
             Err(NotAdded::Group) => {
                 refused("a group's name has 1 to 64 characters out of A-Z a-z 0-9 _ . : -")
             }
@@ -190,17 +228,17 @@ impl Operator {
         hashing.hash(&names::password(password), salt).await
     }
 
-    pub(super) async fn enrol(&self, typed: &str, label: String, origin: &Origin) -> Result<Reply, Failure> {
+    pub(super) async fn enrol(&self, typed: &str, label: String, by: &By) -> Result<Reply, Stop> {
         let name = match names::parse(typed) {
             Ok(name) => name,
-            Err(error) => return Ok(refused(error)),
+            Err(error) => return Ok(malformed(error)),
         };
         let rule = Vouch {
             name: name.clone(),
             label: bounded(&label, LABEL_CHARS_MAX),
-            origin: origin.clone(),
+            origin: by.origin.clone(),
         };
-        Ok(match self.service.submit(rule).await? {
+        Ok(match self.submit(by, rule).await? {
             None => refused(format!(
                 "there is no account named {name}, or it has as many factors as it can have"
             )),
@@ -218,29 +256,33 @@ impl Operator {
         })
     }
 
-    pub(super) async fn list_users(&self) -> Result<Reply, Failure> {
-        let users = self
-            .service
-            .read(|store| {
-                let mut users = Vec::new();
-                each_account(store, |account| {
+    pub(super) async fn list_users(&self, after: String, matching: String) -> Result<Reply, Stop> {
+        let wanted = matching.trim().to_lowercase();
+        let read = self.service.read(move |store| {
+            let (mut users, mut looked_at, mut next) = (Vec::new(), 0, None);
+            each_account_after(after, store, |account| {
+                if matches(account, &wanted) {
                     users.push(describe(account));
-                    true
-                })?;
-                Ok(users)
-            })
-            .await?;
-        Ok(Reply::Users { users })
+                }
+                looked_at += 1;
+                let goes_on = users.len() < USERS_MAX && looked_at < LOOKED_AT_MAX;
+                next = (!goes_on).then(|| account.name.to_string());
+                goes_on
+            })?;
+            Ok(Reply::Users { users, next })
+        });
+        read.await.map_err(Stop::Failed)
     }
 
-    pub(super) async fn show_user(&self, typed: &str) -> Result<Reply, Failure> {
+    pub(super) async fn show_user(&self, typed: &str) -> Result<Reply, Stop> {
         let name = match names::parse(typed) {
             Ok(name) => name,
-            Err(error) => return Ok(refused(error)),
+            Err(error) => return Ok(malformed(error)),
         };
         let Some(view) = self.service.view(&name).await? else {
-            return Ok(refused(no_account(&name)));
+            return Ok(missing(no_account(&name)));
         };
+        let now = self.service.now()?;
         let factors = view.account.factors.iter().filter(|factor| factor.is_active());
         Ok(Reply::User(UserShown {
             user: User {
@@ -250,7 +292,18 @@ impl Operator {
             created_at: view.account.created_at.0,
             sign_ins: view.account.sign_ins,
             failures: view.failures,
+            email: view
+                .account
+                .email
+                .as_ref()
+                .map(|email| email.address.as_str().to_owned()),
+            phone: view.account.phone.as_ref().map(|phone| phone.as_str().to_owned()),
             factors: factors.map(FactorShown::of).collect(),
+            open: view
+                .sessions
+                .iter()
+                .map(|(id, session, seen)| SessionShown::of(*id, session, *seen, now))
+                .collect(),
         }))
     }
 
@@ -258,45 +311,41 @@ impl Operator {
         &self,
         typed: &str,
         amendments: Vec<Amendment>,
-        origin: &Origin,
-    ) -> Result<Reply, Failure> {
+        by: &By,
+    ) -> Result<Reply, Stop> {
         let name = match names::parse(typed) {
             Ok(name) => name,
-            Err(error) => return Ok(refused(error)),
+            Err(error) => return Ok(malformed(error)),
         };
         let rule = Amend {
             name: name.clone(),
             amendments,
-            origin: origin.clone(),
+            origin: by.origin.clone(),
         };
-        Ok(match self.service.submit(rule).await? {
+        Ok(match self.submit(by, rule).await? {
             Ok(Amended::Changed | Amended::Same) => Reply::Done,
-            Err(NotAmended::NoAccount) => refused(no_account(&name)),
-            Err(why) => refused(not_amended(&why)),
+            Err(NotAmended::NoAccount) => missing(no_account(&name)),
+            Err(why) => malformed(not_amended(&why)),
         })
     }
 
-    pub(super) async fn manage(
-        &self,
-        typed: &str,
-        action: Action,
-        origin: &Origin,
-    ) -> Result<Reply, Failure> {
+    pub(super) async fn manage(&self, typed: &str, action: Action, by: &By) -> Result<Reply, Stop> {
         let name = match names::parse(typed) {
             Ok(name) => name,
-            Err(error) => return Ok(refused(error)),
+            Err(error) => return Ok(malformed(error)),
         };
         let rule = Manage {
             name: name.clone(),
             action,
-            origin: origin.clone(),
+            origin: by.origin.clone(),
         };
-        Ok(match self.service.submit(rule).await? {
-            Managed::NoAccount => refused(no_account(&name)),
+        Ok(match self.submit(by, rule).await? {
+            Managed::NoAccount => missing(no_account(&name)),
             Managed::Disabled => refused(format!(
                 "{name} is disabled; run `countersign user enable {name}` first"
             )),
-            Managed::NoFactor => refused(format!("{name} has no second factor")),
+            Managed::NoFactor => missing(format!("{name} has no such second factor")),
+            Managed::NoSession => missing(format!("{name} has no such session")),
             Managed::Done => Reply::Done,
             Managed::Ticket(token, expires_in) => Reply::Ticket(self.ticket(&token, expires_in)),
         })
@@ -307,35 +356,33 @@ impl Operator {
         &self,
         typed: &str,
         contact: Result<Contact, ContactError>,
-        origin: &Origin,
-    ) -> Result<Reply, Failure> {
+        by: &By,
+    ) -> Result<Reply, Stop> {
         let name = match names::parse(typed) {
             Ok(name) => name,
-            Err(error) => return Ok(refused(error)),
+            Err(error) => return Ok(malformed(error)),
         };
         let contact = match contact {
             Ok(contact) => contact,
-            Err(error) => return Ok(refused(error)),
+            Err(error) => return Ok(malformed(error)),
         };
         let rule = Set {
             name: name.clone(),
             contact,
-            origin: origin.clone(),
+            origin: by.origin.clone(),
         };
-        Ok(match self.service.submit(rule).await? {
+        Ok(match self.submit(by, rule).await? {
             true => Reply::Done,
-            false => refused(format!(
-                "there is no account named {name}; `countersign user list` shows them"
-            )),
+            false => missing(no_account(&name)),
         })
     }
 
-    pub(super) async fn setup_link(&self, origin: &Origin) -> Result<Reply, Failure> {
+    pub(super) async fn setup_link(&self, by: &By) -> Result<Reply, Stop> {
         let rule = ticket::Issue {
             purpose: TicketPurpose::FirstAdministrator,
-            origin: origin.clone(),
+            origin: by.origin.clone(),
         };
-        Ok(match self.service.submit(rule).await? {
+        Ok(match self.submit(by, rule).await? {
             None => refused(
                 "an administrator exists already; `countersign admin recover NAME` lets one begin anew",
             ),
@@ -344,17 +391,17 @@ impl Operator {
     }
 
     /// A link by which an account's owner sets a password, the factors staying what they are.
-    pub(super) async fn invite(&self, typed: &str, origin: &Origin) -> Result<Reply, Failure> {
+    pub(super) async fn invite(&self, typed: &str, by: &By) -> Result<Reply, Stop> {
         let name = match names::parse(typed) {
             Ok(name) => name,
-            Err(error) => return Ok(refused(error)),
+            Err(error) => return Ok(malformed(error)),
         };
         let rule = ticket::Issue {
             purpose: TicketPurpose::Account(name.clone()),
-            origin: origin.clone(),
+            origin: by.origin.clone(),
         };
-        Ok(match self.service.submit(rule).await? {
-            None => refused(format!(
+        Ok(match self.submit(by, rule).await? {
+            None => missing(format!(
                 "there is no account named {name} that may sign in; `countersign user list` shows them"
             )),
             Some((token, expires_in)) => Reply::Ticket(self.ticket(&token, expires_in)),
@@ -362,19 +409,18 @@ impl Operator {
     }
 
     /// Resets an account that administers; whoever holds none of its factors any more begins with this.
-    pub(super) async fn recover(&self, typed: &str, origin: &Origin) -> Result<Reply, Failure> {
+    pub(super) async fn recover(&self, typed: &str, by: &By) -> Result<Reply, Stop> {
         let name = match names::parse(typed) {
             Ok(name) => name,
-            Err(error) => return Ok(refused(error)),
+            Err(error) => return Ok(malformed(error)),
         };
-        let why = match self.service.view(&name).await?.map(|view| view.account) {
-            None => no_account(&name),
-            Some(account) if !account.is_admin() => {
-                format!("{name} is no administrator; use `countersign user reset {name}`")
-            }
-            Some(_) => return self.manage(name.as_str(), Action::Reset, origin).await,
-        };
-        Ok(refused(why))
+        match self.service.view(&name).await?.map(|view| view.account) {
+            None => Ok(missing(no_account(&name))),
+            Some(account) if !account.is_admin() => Ok(refused(format!(
+                "{name} is no administrator; use `countersign user reset {name}`"
+            ))),
+            Some(_) => self.manage(name.as_str(), Action::Reset, by).await,
+        }
     }
 }
 
@@ -414,6 +460,29 @@ impl FactorShown {
     }
 }
 
+impl SessionShown {
+    fn of(id: Digest, session: &Session, seen: UnixSeconds, now: UnixSeconds) -> SessionShown {
+        let elevation = session
+            .standing
+            .elevation
+            .filter(|elevation| elevation.is_on(now));
+        let mut hosts: Vec<String> = session.keys.iter().filter_map(|key| key.host.clone()).collect();
+        hosts.sort_unstable();
+        hosts.dedup();
+        SessionShown {
+            id: id.short(),
+            label: session.label.clone(),
+            created_at: session.created_at.0,
+            last_seen: seen.0,
+            network: session.network.clone(),
+            agent: session.agent.clone(),
+            acr: session.standing.level.acr().to_owned(),
+            elevated_until: elevation.map(|elevation| elevation.until.0),
+            hosts,
+        }
+    }
+}
+
 /// The otpauth URI of an enrolment, as the QR code carries it.
 pub fn uri(enrolment: &enrol::Enrolment, name: &Name) -> String {
     OtpauthUri::totp(
@@ -423,6 +492,16 @@ pub fn uri(enrolment: &enrol::Enrolment, name: &Name) -> String {
         &enrolment.parameters,
     )
     .to_string()
+}
+
+/// Whether the name, the mail address or a group of an account holds a text in lower case.
+fn matches(account: &Account, wanted: &str) -> bool {
+    let email = account.email.as_ref().map(|email| email.address.as_str());
+    let mut texts = [Some(account.name.as_str()), email]
+        .into_iter()
+        .flatten()
+        .chain(account.groups.iter().map(String::as_str));
+    wanted.is_empty() || texts.any(|text| text.to_lowercase().contains(wanted))
 }
 
 fn describe(account: &Account) -> User {
@@ -444,12 +523,17 @@ fn describe(account: &Account) -> User {
 }
 
 /// Walks all accounts in the order of their names until the visitor says false.
-pub(super) fn each_account(
+pub(super) fn each_account(store: &dyn Store, visit: impl FnMut(&Account) -> bool) -> Result<(), Failure> {
+    each_account_after(String::new(), store, visit)
+}
+
+/// The same, after a name.
+pub(super) fn each_account_after(
+    mut after: String,
     store: &dyn Store,
     mut visit: impl FnMut(&Account) -> bool,
 ) -> Result<(), Failure> {
     const PAGE: usize = 256;
-    let mut after = String::new();
     loop {
         let page = store
             .list(Kind::Account, Some(&after), PAGE)

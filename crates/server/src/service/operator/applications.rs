@@ -4,13 +4,12 @@
 
 use countersign_auth::command::application::{Add, Remove};
 use countersign_auth::command::signing::Added;
-use countersign_auth::event::Origin;
 use countersign_auth::record::Record;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::super::{Failure, names};
-use super::{Operator, Reply, refused};
+use super::{By, Operator, Reply, Stop, malformed, missing, refused};
 use crate::store::Kind;
 
 /// Most applications that are listed.
@@ -52,49 +51,44 @@ impl std::fmt::Debug for ApplicationSecret {
 }
 
 impl Operator {
-    pub(super) async fn add_application(
-        &self,
-        name: &str,
-        renew: bool,
-        origin: &Origin,
-    ) -> Result<Reply, Failure> {
+    pub(super) async fn add_application(&self, name: &str, renew: bool, by: &By) -> Result<Reply, Stop> {
         let name = match names::parse(name) {
             Ok(name) => name,
-            Err(error) => return Ok(refused(error)),
+            Err(error) => return Ok(malformed(error)),
         };
         let rule = Add {
             name: name.clone(),
             renew,
-            origin: origin.clone(),
+            origin: by.origin.clone(),
         };
-        Ok(match self.service.submit(rule).await? {
+        Ok(match self.submit(by, rule).await? {
             Some(secret) => Reply::Application(ApplicationSecret {
                 name: name.to_string(),
                 secret: Zeroizing::new(secret.expose().to_owned()),
             }),
-            None if renew => refused(format!("there is no application {name}")),
+            None if renew => missing(format!("there is no application {name}")),
             None => refused(format!(
                 "there is an application {name} already; `countersign app renew {name}` gives it another secret"
             )),
         })
     }
 
-    pub(super) async fn remove_application(&self, name: &str, origin: &Origin) -> Result<Reply, Failure> {
+    pub(super) async fn remove_application(&self, name: &str, by: &By) -> Result<Reply, Stop> {
         let name = match names::parse(name) {
             Ok(name) => name,
-            Err(error) => return Ok(refused(error)),
+            Err(error) => return Ok(malformed(error)),
         };
         let rule = Remove {
             name: name.clone(),
-            origin: origin.clone(),
+            origin: by.origin.clone(),
         };
-        Ok(match self.service.submit(rule).await? {
+        Ok(match self.submit(by, rule).await? {
             true => Reply::Done,
-            false => refused(format!("there is no application {name}")),
+            false => missing(format!("there is no application {name}")),
         })
     }
 
-    pub(super) async fn list_applications(&self) -> Result<Reply, Failure> {
+    pub(super) async fn list_applications(&self) -> Result<Reply, Stop> {
         let listed = self
             .service
             .read(|store| {
@@ -118,7 +112,7 @@ impl Operator {
         })
     }
 
-    pub(super) async fn list_signing_keys(&self) -> Result<Reply, Failure> {
+    pub(super) async fn list_signing_keys(&self) -> Result<Reply, Stop> {
         let signing = self.service.stored_signing().await?;
         let view = |key: &countersign_auth::record::SigningKey| SigningKeyView {
             id: key.id.clone(),
@@ -130,8 +124,8 @@ impl Operator {
         })
     }
 
-    pub(super) async fn rotate_signing_key(&self, origin: &Origin) -> Result<Reply, Failure> {
-        Ok(match self.service.add_signing_key(false, origin).await? {
+    pub(super) async fn rotate_signing_key(&self, by: &By) -> Result<Reply, Stop> {
+        Ok(match self.service.add_signing_key(false, &by.origin).await? {
             Added::Keys(_) => self.list_signing_keys().await?,
             Added::TooMany => refused("there are eight signing keys; wait until the oldest has ended"),
         })

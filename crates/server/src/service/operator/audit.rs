@@ -3,13 +3,13 @@
 //! Knows: pages of entries, and the walk over all chains. Must never know: how an entry is linked; see
 //! [`crate::service::audit`].
 
-use countersign_auth::event::{Act, Ending, Event, Origin};
+use countersign_auth::event::{Act, Ending, Event};
 use countersign_auth::id::hex;
 use serde::{Deserialize, Serialize};
 
 use super::super::Failure;
 use super::super::audit::{self, Checkpoint};
-use super::{Operator, Reply};
+use super::{By, Operator, Reply, Stop};
 use crate::store::AuditRow;
 
 /// Entries in one page of the audit.
@@ -32,7 +32,7 @@ pub struct Entry {
 }
 
 impl Operator {
-    pub(super) async fn audit_nodes(&self) -> Result<Reply, Failure> {
+    pub(super) async fn audit_nodes(&self) -> Result<Reply, Stop> {
         let heads = self
             .service
             .read(|store| store.audit_heads().map_err(Failure::Store))
@@ -42,7 +42,7 @@ impl Operator {
         })
     }
 
-    pub(super) async fn audit_page(&self, node: String, after: u64) -> Result<Reply, Failure> {
+    pub(super) async fn audit_page(&self, node: String, after: u64) -> Result<Reply, Stop> {
         let rows = self
             .service
             .read(move |store| store.audit(&node, after, PAGE).map_err(Failure::Store))
@@ -59,7 +59,7 @@ impl Operator {
         })
     }
 
-    pub(super) async fn audit_verify(&self, checkpoint: Option<Checkpoint>) -> Result<Reply, Failure> {
+    pub(super) async fn audit_verify(&self, checkpoint: Option<Checkpoint>) -> Result<Reply, Stop> {
         let keys = self.service.ring();
         self.service
             .read(move |store| {
@@ -69,10 +69,11 @@ impl Operator {
                 Ok(Reply::AuditVerified { entries, damages })
             })
             .await
+            .map_err(Stop::Failed)
     }
 
     /// Believes the clock as it stands, also at the next start.
-    pub(super) async fn accept_clock(&self, origin: &Origin) -> Result<Reply, Failure> {
+    pub(super) async fn accept_clock(&self, by: &By) -> Result<Reply, Stop> {
         self.service.clock.accept();
         let now = self.service.clock.shown();
         self.service
@@ -82,12 +83,12 @@ impl Operator {
                     .map_err(Failure::Store)
             })
             .await?;
-        let event = Event::plain(Act::ClockAccept, Ending::Success, origin);
+        let event = Event::plain(Act::ClockAccept, Ending::Success, &by.origin);
         self.service.note(vec![event]).await?;
         Ok(Reply::Done)
     }
 
-    pub(super) async fn status(&self) -> Result<Reply, Failure> {
+    pub(super) async fn status(&self) -> Result<Reply, Stop> {
         let failure = self.service.ready().await.err();
         let high_water = self
             .service

@@ -3,14 +3,13 @@
 //! Knows: that a seed travels as an otpauth URI and a few words beside it. Must never know: which file it came from.
 
 use countersign_auth::command::import::{Import, NotImported, Seed as Seeded, Taken as Took};
-use countersign_auth::event::Origin;
 use countersign_core::otp::{SecretStrength, otpauth};
 use countersign_core::time::StepNumber;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::super::{Failure, names};
-use super::{Operator, Reply, refused};
+use super::super::names;
+use super::{By, Operator, Reply, Stop, refused};
 
 /// An authenticator as another system seeded it.
 ///
@@ -86,8 +85,8 @@ impl Operator {
         add: bool,
         seeds: Vec<Seed>,
         (again, dry_run): (bool, bool),
-        origin: &Origin,
-    ) -> Result<Reply, Failure> {
+        by: &By,
+    ) -> Result<Reply, Stop> {
         let name = match names::parse(typed) {
             Ok(name) => name,
             Err(error) => return Ok(refused(error)),
@@ -102,13 +101,13 @@ impl Operator {
             seeds: seeded,
             again,
             dry_run,
-            origin: origin.clone(),
+            origin: by.origin.clone(),
         };
         // A dry run changes nothing, so it is asked beside the committer.
         let outcome = if dry_run {
             self.service.ask(rule).await?
         } else {
-            self.service.submit(rule).await?
+            self.submit(by, rule).await?
         };
         Ok(match outcome {
             Err(why) => refused(told(why, name.as_str(), &seeds)),

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use countersign_auth::command::signing;
 use countersign_auth::command::upkeep::Reseal;
-use countersign_auth::event::{Act, Ending, Event, Origin};
+use countersign_auth::event::{Act, Ending, Event};
 use countersign_auth::name::Name;
 use countersign_auth::record::Record;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 
 use super::super::Failure;
 use super::accounts::each_account;
-use super::{Operator, Reply, refused};
+use super::{By, Operator, Reply, Stop, missing, refused};
 use crate::store::{Kind, NOTE_SEALING_KEY};
 
 /// Accounts that are sealed anew before the asker hears of it.
@@ -36,7 +36,7 @@ pub struct KeyUse {
 }
 
 impl Operator {
-    pub(super) async fn list_keys(&self) -> Result<Reply, Failure> {
+    pub(super) async fn list_keys(&self) -> Result<Reply, Stop> {
         let keys = self.service.ring();
         let (mut uses, accounts) = self.uses().await?;
         let mut listed: Vec<KeyUse> = Vec::new();
@@ -78,7 +78,7 @@ impl Operator {
             .await
     }
 
-    pub(super) async fn rotate_keys(&self, origin: &Origin) -> Result<Reply, Failure> {
+    pub(super) async fn rotate_keys(&self, by: &By) -> Result<Reply, Stop> {
         let ring = match self.service.keys.add() {
             Ok(ring) => ring,
             Err(why) => return Ok(refused(why)),
@@ -91,7 +91,7 @@ impl Operator {
             .read(move |store| store.set_note(NOTE_SEALING_KEY, &noted).map_err(Failure::Store))
             .await?;
         self.service.keys.hold(ring);
-        let event = Event::plain(Act::KeyRotate, Ending::Success, origin).on(id.clone());
+        let event = Event::plain(Act::KeyRotate, Ending::Success, &by.origin).on(id.clone());
         self.service.note(vec![event]).await?;
         Ok(Reply::KeyAdded { id })
     }
@@ -99,7 +99,7 @@ impl Operator {
     /// Seals the secrets of a page of accounts under the current key.
     ///
     /// The keys that sign tokens go along with the first page.
-    pub(super) async fn reseal(&self, after: String) -> Result<Reply, Failure> {
+    pub(super) async fn reseal(&self, after: String) -> Result<Reply, Stop> {
         let signing = match after.as_str() {
             "" => self.service.submit(signing::Reseal).await?,
             _ => 0,
@@ -139,10 +139,10 @@ impl Operator {
         })
     }
 
-    pub(super) async fn forget_key(&self, id: String, origin: &Origin) -> Result<Reply, Failure> {
+    pub(super) async fn forget_key(&self, id: String, by: &By) -> Result<Reply, Stop> {
         let ring = self.service.ring();
         if !ring.ids().any(|known| known == id) {
-            return Ok(refused(format!(
+            return Ok(missing(format!(
                 "the key ring has no sealing key {id}; `countersign key list` shows them"
             )));
         }
@@ -160,7 +160,7 @@ impl Operator {
         if let Err(why) = self.service.keys.forget(&id) {
             return Ok(refused(why));
         }
-        let event = Event::plain(Act::KeyForget, Ending::Success, origin).on(id);
+        let event = Event::plain(Act::KeyForget, Ending::Success, &by.origin).on(id);
         self.service.note(vec![event]).await?;
         Ok(Reply::Done)
     }

@@ -1,7 +1,7 @@
 //! What an operator asks of a running or resting installation: accounts, tickets, keys, the audit, the clock.
 //!
 //! Knows: requests and replies as values, so that the command line runs the same service in its own process
-//! or over the control socket. Must never know: which of the two it is.
+//! or over the control socket, and the pages and the API for whoever has a role. Must never know: which of them it is.
 //!
 //! Read next: [`Ask`] for what can be asked, then the file of its family.
 
@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 mod accounts;
 mod applications;
 mod audit;
+mod authority;
 mod import;
 mod keys;
 mod people;
@@ -25,9 +26,10 @@ mod people;
 use super::audit::Checkpoint;
 use super::{Failure, Service};
 pub(super) use accounts::failures_since_sign_in;
-pub use accounts::{FactorShown, User, UserAdded, UserShown, uri};
+pub use accounts::{FactorShown, SessionShown, User, UserAdded, UserShown, uri};
 pub use applications::{ApplicationSecret, ApplicationView, SigningKeyView};
 pub use audit::Entry;
+use authority::{By, Stop};
 pub use import::{Imported, Seed, Taken};
 pub use keys::KeyUse;
 pub use people::{PEOPLE_MAX, Person, PersonOutcome, PersonTaken};
@@ -106,8 +108,15 @@ pub enum Ask {
         /// Name of the account after which to begin.
         after: String,
     },
-    /// List accounts.
-    UserList,
+    /// A page of accounts.
+    UserList {
+        /// Name of the account after which to begin.
+        #[serde(default)]
+        after: String,
+        /// What the name, the mail address or a group holds; everybody when it is empty.
+        #[serde(default)]
+        matching: String,
+    },
     /// Show one account.
     UserShow {
         /// Its name.
@@ -125,10 +134,24 @@ pub enum Ask {
         /// Its name.
         name: String,
     },
+    /// Remove one of an account's second factors.
+    UserRemoveFactor {
+        /// The account's name.
+        name: String,
+        /// The factor's identifier.
+        factor: String,
+    },
     /// End an account's sessions.
     UserEndSessions {
         /// Its name.
         name: String,
+    },
+    /// End one of an account's sessions.
+    UserEndSession {
+        /// The account's name.
+        name: String,
+        /// The session's short identifier.
+        session: String,
     },
     /// Disable an account and end its sessions.
     UserDisable {
@@ -256,10 +279,12 @@ pub enum Reply {
     },
     /// One account.
     User(UserShown),
-    /// The accounts.
+    /// A page of accounts.
     Users {
         /// In the order of their names.
         users: Vec<User>,
+        /// Where the next page begins; none after the last.
+        next: Option<String>,
     },
     /// The nodes that have an audit chain.
     AuditNodes {
@@ -328,6 +353,8 @@ pub enum Reply {
     Ticket(Ticket),
     /// It can't be done; nothing was changed.
     Refused {
+        /// What stands in the way.
+        what: Refusal,
         /// Why, and what to do.
         why: String,
     },
@@ -336,6 +363,18 @@ pub enum Reply {
         /// Why, and what to do.
         why: String,
     },
+}
+
+/// What stands in the way of something that is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// What was asked can't mean anything.
+    Malformed,
+    /// It is about something that is not there.
+    Missing,
+    /// How things stand.
+    Conflict,
 }
 
 /// A ticket and the link that carries it; shown once.
@@ -358,87 +397,98 @@ impl std::fmt::Debug for Ticket {
 /// Answers operators on behalf of one service.
 pub struct Operator {
     service: Arc<Service>,
-    /// The base of links, without a trailing slash.
-    links: String,
 }
 
 impl Operator {
-    /// Answers for a service whose pages stand under `links`.
-    pub fn new(service: Arc<Service>, links: String) -> Operator {
-        Operator { service, links }
+    /// Answers for a service; links lead to the address in whose name it issues tokens.
+    pub fn new(service: Arc<Service>) -> Operator {
+        Operator { service }
     }
 
     /// Answers an operator; `who` goes into the audit.
     pub async fn answer(&self, ask: Ask, who: &str) -> Reply {
-        match self.dispatch(ask, &origin(who)).await {
+        let by = By {
+            origin: origin(who),
+            authority: None,
+        };
+        match self.dispatch(ask, &by).await {
             Ok(reply) => reply,
-            Err(failure) => Reply::Failed {
+            Err(Stop::Failed(failure)) => Reply::Failed {
                 why: failure.to_string(),
             },
+            Err(Stop::NotAllowed(_)) => {
+                refused("this installation's owner may everything, and yet was refused")
+            }
         }
     }
 
-    async fn dispatch(&self, ask: Ask, origin: &Origin) -> Result<Reply, Failure> {
+    async fn dispatch(&self, ask: Ask, by: &By) -> Result<Reply, Stop> {
         use countersign_auth::command::operator::Action;
         match ask {
             Ask::Init { name, password, totp } => {
                 let password = password.map(FirstPassword::Typed);
-                self.init(&name, password, totp, origin).await
+                self.init(&name, password, totp, by).await
             }
             Ask::UserAdd {
                 name,
                 groups,
                 password,
                 totp,
-            } => self.add_user(&name, groups, password, totp, origin).await,
-            Ask::UserEnrol { name, label } => self.enrol(&name, label, origin).await,
+            } => self.add_user(&name, groups, password, totp, by).await,
+            Ask::UserEnrol { name, label } => self.enrol(&name, label, by).await,
             Ask::Import {
                 account,
                 add,
                 seeds,
                 again,
                 dry_run,
-            } => self.import(&account, add, seeds, (again, dry_run), origin).await,
+            } => self.import(&account, add, seeds, (again, dry_run), by).await,
             Ask::PeopleImport {
                 people,
                 update,
                 dry_run,
-            } => self.import_people(people, (update, dry_run), origin).await,
-            Ask::PeopleExport { after } => self.export_people(after, origin).await,
-            Ask::UserList => self.list_users().await,
+            } => self.import_people(people, (update, dry_run), by).await,
+            Ask::PeopleExport { after } => self.export_people(after, by).await,
+            Ask::UserList { after, matching } => self.list_users(after, matching).await,
             Ask::UserShow { name } => self.show_user(&name).await,
-            Ask::UserAmend { name, amendments } => self.amend(&name, amendments, origin).await,
-            Ask::UserRemoveFactors { name } => self.manage(&name, Action::RemoveFactors, origin).await,
-            Ask::UserEndSessions { name } => self.manage(&name, Action::EndSessions, origin).await,
-            Ask::UserDisable { name } => self.manage(&name, Action::Disable, origin).await,
-            Ask::UserEnable { name } => self.manage(&name, Action::Enable, origin).await,
-            Ask::UserReset { name } => self.manage(&name, Action::Reset, origin).await,
-            Ask::UserInvite { name } => self.invite(&name, origin).await,
-            Ask::UserUnlock { name } => self.manage(&name, Action::Lift, origin).await,
+            Ask::UserAmend { name, amendments } => self.amend(&name, amendments, by).await,
+            Ask::UserRemoveFactors { name } => self.manage(&name, Action::RemoveFactors, by).await,
+            Ask::UserRemoveFactor { name, factor } => {
+                self.manage(&name, Action::RemoveFactor(factor), by).await
+            }
+            Ask::UserEndSession { name, session } => {
+                self.manage(&name, Action::EndSession(session), by).await
+            }
+            Ask::UserEndSessions { name } => self.manage(&name, Action::EndSessions, by).await,
+            Ask::UserDisable { name } => self.manage(&name, Action::Disable, by).await,
+            Ask::UserEnable { name } => self.manage(&name, Action::Enable, by).await,
+            Ask::UserReset { name } => self.manage(&name, Action::Reset, by).await,
+            Ask::UserInvite { name } => self.invite(&name, by).await,
+            Ask::UserUnlock { name } => self.manage(&name, Action::Lift, by).await,
             Ask::UserEmail { name, address } => {
                 let address = address.as_deref().map(MailAddress::parse).transpose();
-                self.set_contact(&name, address.map(Contact::Email), origin).await
+                self.set_contact(&name, address.map(Contact::Email), by).await
             }
             Ask::UserPhone { name, number } => {
                 let number = number.as_deref().map(PhoneNumber::parse).transpose();
-                self.set_contact(&name, number.map(Contact::Phone), origin).await
+                self.set_contact(&name, number.map(Contact::Phone), by).await
             }
-            Ask::SetupLink => self.setup_link(origin).await,
-            Ask::AdminRecover { name } => self.recover(&name, origin).await,
+            Ask::SetupLink => self.setup_link(by).await,
+            Ask::AdminRecover { name } => self.recover(&name, by).await,
             Ask::AuditNodes => self.audit_nodes().await,
             Ask::AuditPage { node, after } => self.audit_page(node, after).await,
             Ask::AuditVerify { checkpoint } => self.audit_verify(checkpoint).await,
             Ask::KeyList => self.list_keys().await,
-            Ask::KeyRotate => self.rotate_keys(origin).await,
+            Ask::KeyRotate => self.rotate_keys(by).await,
             Ask::KeyReseal { after } => self.reseal(after).await,
-            Ask::KeyForget { id } => self.forget_key(id, origin).await,
-            Ask::AppAdd { name, renew } => self.add_application(&name, renew, origin).await,
-            Ask::AppRemove { name } => self.remove_application(&name, origin).await,
+            Ask::KeyForget { id } => self.forget_key(id, by).await,
+            Ask::AppAdd { name, renew } => self.add_application(&name, renew, by).await,
+            Ask::AppRemove { name } => self.remove_application(&name, by).await,
             Ask::AppList => self.list_applications().await,
             Ask::SigningList => self.list_signing_keys().await,
-            Ask::SigningRotate => self.rotate_signing_key(origin).await,
-            Ask::Copy { file } => self.copy(file, origin).await,
-            Ask::ClockAccept => self.accept_clock(origin).await,
+            Ask::SigningRotate => self.rotate_signing_key(by).await,
+            Ask::Copy { file } => self.copy(file, by).await,
+            Ask::ClockAccept => self.accept_clock(by).await,
             Ask::Status => self.status().await,
         }
     }
@@ -448,7 +498,7 @@ impl Operator {
     /// # Errors
     /// [`Failure`].
     pub async fn first_link(&self) -> Result<Option<Ticket>, Failure> {
-        match self.setup_link(&origin("start")).await? {
+        match self.answer(Ask::SetupLink, "start").await {
             Reply::Ticket(ticket) => Ok(Some(ticket)),
             _ => Ok(None),
         }
@@ -463,21 +513,21 @@ impl Operator {
     }
 
     /// Copies the database; the copy already says that it was made.
-    async fn copy(&self, file: PathBuf, origin: &Origin) -> Result<Reply, Failure> {
-        let event = Event::plain(Act::BackupMake, Ending::Success, origin);
+    async fn copy(&self, file: PathBuf, by: &By) -> Result<Reply, Stop> {
+        let event = Event::plain(Act::BackupMake, Ending::Success, &by.origin);
         self.service.note(vec![event]).await?;
         let copied = self
             .service
             .read(move |store| store.copy_to(&file).map_err(Failure::Store))
             .await;
-        copied.map(|()| Reply::Done)
+        copied.map(|()| Reply::Done).map_err(Stop::Failed)
     }
 
     fn ticket(&self, token: &countersign_auth::id::Token, expires_in: u32) -> Ticket {
         Ticket {
             ticket: token.expose().to_owned(),
             // Behind the hash sign, so that no log of any server or proxy ever holds it.
-            link: format!("{}/setup#{}", self.links, token.expose()),
+            link: format!("{}/setup#{}", self.service.issuer(), token.expose()),
             expires_in,
         }
     }
@@ -492,9 +542,21 @@ pub fn origin(who: &str) -> Origin {
         remember: false,
         agent: String::new(),
         request: String::new(),
+        by: None,
     }
 }
 
 fn refused(why: impl ToString) -> Reply {
-    Reply::Refused { why: why.to_string() }
+    let (what, why) = (Refusal::Conflict, why.to_string());
+    Reply::Refused { what, why }
+}
+
+fn malformed(why: impl ToString) -> Reply {
+    let (what, why) = (Refusal::Malformed, why.to_string());
+    Reply::Refused { what, why }
+}
+
+fn missing(why: impl ToString) -> Reply {
+    let (what, why) = (Refusal::Missing, why.to_string());
+    Reply::Refused { what, why }
 }

@@ -7,9 +7,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use countersign_auth::claim::Claims;
+use countersign_auth::command::authority::Authorised;
 use countersign_auth::command::import::Import;
 use countersign_auth::command::people::{Listed, NotTakenOver, Take, TakenOver, Took};
-use countersign_auth::event::{Act, Ending, Event, Origin};
+use countersign_auth::event::{Act, Ending, Event};
 use countersign_auth::record::{Account, Record};
 use countersign_auth::role::Role;
 use serde::{Deserialize, Serialize};
@@ -19,7 +20,7 @@ use zeroize::Zeroizing;
 use super::super::{Failure, Service, names};
 use super::accounts::not_amended;
 use super::import::{seeded, told};
-use super::{Operator, Reply, Seed, Taken, refused};
+use super::{By, Operator, Reply, Seed, Stop, Taken, malformed};
 use crate::store::Kind;
 
 /// Most people of one request, and of one page.
@@ -106,20 +107,21 @@ impl Operator {
         &self,
         people: Vec<Person>,
         (update, dry_run): (bool, bool),
-        origin: &Origin,
-    ) -> Result<Reply, Failure> {
+        by: &By,
+    ) -> Result<Reply, Stop> {
         if people.len() > PEOPLE_MAX {
-            return Ok(refused(format!("at most {PEOPLE_MAX} people at a time")));
+            return Ok(malformed(format!("at most {PEOPLE_MAX} people at a time")));
         }
         let mut taken: Vec<Option<PersonTaken>> = Vec::new();
         // Handed in together, so that the committer writes them in few groups.
         let mut tasks = JoinSet::new();
         for (at, person) in people.into_iter().enumerate() {
             let name = person.name.clone();
-            taken.push(match self.rule(person, (update, dry_run), origin).await? {
+            taken.push(match self.rule(person, (update, dry_run), by).await? {
                 Err(why) => Some(PersonTaken::refused(name, why)),
                 Ok((rule, seeds)) => {
-                    let service = self.service.clone();
+                    let (service, authority) = (self.service.clone(), by.authority.clone());
+                    let rule = Authorised { authority, rule };
                     tasks.spawn(async move { (at, carry_out(service, rule, &seeds).await) });
                     None
                 }
@@ -139,7 +141,7 @@ impl Operator {
         &self,
         person: Person,
         (update, dry_run): (bool, bool),
-        origin: &Origin,
+        by: &By,
     ) -> Result<Result<(Take, Vec<Seed>), String>, Failure> {
         let name = match names::parse(&person.name) {
             Ok(name) => name,
@@ -167,7 +169,7 @@ impl Operator {
                 seeds: read,
                 again: false,
                 dry_run,
-                origin: origin.clone(),
+                origin: by.origin.clone(),
             },
             listed: Listed {
                 role: person.role,
@@ -182,9 +184,9 @@ impl Operator {
     }
 
     /// A page of people; that a list is taken out is in the audit.
-    pub(super) async fn export_people(&self, after: String, origin: &Origin) -> Result<Reply, Failure> {
+    pub(super) async fn export_people(&self, after: String, by: &By) -> Result<Reply, Stop> {
         if after.is_empty() {
-            let event = Event::plain(Act::AccountsExport, Ending::Success, origin);
+            let event = Event::plain(Act::AccountsExport, Ending::Success, &by.origin);
             self.service.note(vec![event]).await?;
         }
         let page = self
@@ -256,14 +258,19 @@ impl PersonTaken {
     }
 }
 
-async fn carry_out(service: Arc<Service>, rule: Take, seeds: &[Seed]) -> Result<PersonTaken, Failure> {
-    let name = rule.import.name.to_string();
+async fn carry_out(
+    service: Arc<Service>,
+    rule: Authorised<Take>,
+    seeds: &[Seed],
+) -> Result<PersonTaken, Stop> {
+    let import = &rule.rule.import;
+    let name = import.name.to_string();
     // A dry run changes nothing, so it is asked beside the committer.
-    let outcome = match rule.import.dry_run {
+    let outcome = match import.dry_run {
         true => service.ask(rule).await?,
         false => service.submit(rule).await?,
     };
-    let why = match outcome {
+    let why = match outcome.map_err(Stop::NotAllowed)? {
         Ok(done) => return Ok(PersonTaken::done(name, done)),
         Err(NotTakenOver::Listed(why)) => not_amended(&why),
         Err(NotTakenOver::Import(why)) => told(why, &name, seeds),
