@@ -21,7 +21,7 @@ pub struct Shown<'a> {
     pub challenge: &'a str,
 }
 
-const MEMBERS: [&str; 15] = [
+const MEMBERS: [&str; 22] = [
     "username",
     "password",
     "challenge_token",
@@ -35,6 +35,13 @@ const MEMBERS: [&str; 15] = [
     "deny",
     "number",
     "request_token",
+    "name",
+    "groups",
+    "role",
+    "claims",
+    "people",
+    "value",
+    "after",
     "__proto__",
     "",
 ];
@@ -133,16 +140,27 @@ fn path(chance: &mut SeededChance, template: &str) -> (String, bool) {
     let id = pick(chance, &PATHS);
     let long = "a".repeat(length(chance, 5_000));
     let filled = match chance.below(4) {
-        0 => template.replace("{id}", &long),
-        _ => template.replace("{id}", id),
+        0 => fill(template, &long),
+        _ => fill(template, id),
     };
     match chance.below(12) {
         0 => (format!("{filled}/{id}"), false),
         1 => (format!("{filled}?{id}={long}&&&=%"), false),
         2 => (format!("/{}", "x/".repeat(length(chance, 20_000))), false),
         3 => (format!("http://{id}{filled}"), false),
-        _ => (filled, !template.contains("{id}") && id.is_ascii()),
+        _ => (filled, !template.contains('{') && id.is_ascii()),
     }
+}
+
+/// The path of a template, with a text at each of its places.
+fn fill(template: &str, text: &str) -> String {
+    let mut parts = template.split('{');
+    let mut path = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        path.push_str(text);
+        path.push_str(part.split_once('}').map_or("", |(_, rest)| rest));
+    }
+    path
 }
 
 fn body(chance: &mut SeededChance, shown: &Shown<'_>) -> Vec<u8> {
@@ -180,8 +198,10 @@ fn object(chance: &mut SeededChance, shown: &Shown<'_>) -> String {
 }
 
 fn credentials(chance: &mut SeededChance, route: &Route, shown: &Shown<'_>, head: &mut Vec<u8>) {
-    // The session must outlive the run, so it is not shown where it would be ended.
-    let ends = route.path.ends_with("logout") || route.path.ends_with("sign-out");
+    // The session must outlive the run, and its elevation too, so it is not shown where either would be ended.
+    let ends = ["logout", "sign-out", "step-down"]
+        .iter()
+        .any(|end| route.path.ends_with(end));
     let session = if ends { shown.challenge } else { shown.session };
     match chance.below(9) {
         0..4 => head.extend(format!("authorization: Bearer {session}\r\n").bytes()),

@@ -273,6 +273,19 @@ impl Server {
         )
     }
 
+    /// Changes what stands at a path.
+    pub fn change(&self, method: &str, path: &str, token: &str, body: &Value) -> (u16, Value) {
+        let request = match method {
+            "PUT" => agent().put(format!("{}{path}", self.url)),
+            _ => agent().patch(format!("{}{path}", self.url)),
+        };
+        answer(
+            request
+                .header("authorization", format!("Bearer {token}"))
+                .send_json(body),
+        )
+    }
+
     /// First factor: the challenge.
     pub fn login(&self, name: &str) -> String {
         let (status, body) = self.post(
@@ -298,6 +311,23 @@ impl Server {
         assert_eq!(status, 200, "{body}");
         body["session_token"].as_str().expect("a token").to_owned()
     }
+
+    /// Both factors, and a code once more: the token of a session that is elevated.
+    pub fn elevated(&self, person: &Person) -> String {
+        let session = self.sign_in(person, &person.code(0));
+        let proof = json!({ "code": person.code(1) });
+        let (status, body) = self.post("/auth/totp/step-up", Some(&session), &proof);
+        assert_eq!(status, 200, "{body}");
+        body["session_token"].as_str().expect("a token").to_owned()
+    }
+}
+
+/// Makes somebody an administrator.
+pub fn administrator(folder: &Folder, name: &str) {
+    let data = folder.data();
+    let data = data.to_str().expect("UTF-8");
+    let given = countersign(&["user", "role", name, "administrator", "--data", data], "");
+    assert_eq!(given.code, 0, "{}", given.stderr);
 }
 
 fn agent() -> ureq::Agent {

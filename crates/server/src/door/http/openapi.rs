@@ -308,6 +308,22 @@ mod tests {
     use std::path::Path;
 
     #[test]
+    fn operations_have_names_of_their_own() {
+        let (_, document) = super::super::api().split_for_parts();
+        let document = serde_json::to_value(&document).expect("a description is JSON");
+        let paths = document["paths"].as_object().into_iter().flatten();
+        let operations = paths.flat_map(|(_, path)| path.as_object().into_iter().flatten());
+        let mut known = std::collections::BTreeSet::new();
+        for (_, operation) in operations {
+            let id = operation["operationId"]
+                .as_str()
+                .expect("every operation has one");
+            assert!(known.insert(id.to_owned()), "{id} names two operations");
+        }
+        assert!(known.len() > 50, "{known:?}");
+    }
+
+    #[test]
     fn document_is_the_one_that_is_kept() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json");
         let (_, document) = super::super::api().split_for_parts();

@@ -23,6 +23,8 @@ use crate::store::{Kind, NOTE_SEALING_KEY};
 
 /// Accounts that are sealed anew before the asker hears of it.
 const PAGE: usize = 64;
+/// Sealing keys that a ring can have: each secret is under one of them, and rotating is seldom.
+const SEALING_KEYS_MAX: usize = 64;
 
 /// A sealing key and how much depends on it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -79,6 +81,11 @@ impl Operator {
     }
 
     pub(super) async fn rotate_keys(&self, by: &By) -> Result<Reply, Stop> {
+        if self.service.ring().ids().count() >= SEALING_KEYS_MAX {
+            return Ok(refused(format!(
+                "the key ring has {SEALING_KEYS_MAX} sealing keys; forget those that nothing depends on"
+            )));
+        }
         let ring = match self.service.keys.add() {
             Ok(ring) => ring,
             Err(why) => return Ok(refused(why)),

@@ -29,6 +29,7 @@ struct Status {
 /// How the server stands.
 #[utoipa::path(
     get,
+    operation_id = "administer_status",
     path = "/api/admin/status",
     tag = "administration",
     security(("session" = [])),
@@ -65,6 +66,7 @@ struct Keys {
 /// The keys under which secrets are sealed, and how many each seals.
 #[utoipa::path(
     get,
+    operation_id = "administer_keys",
     path = "/api/admin/keys",
     tag = "administration",
     security(("session" = [])),
@@ -91,6 +93,7 @@ struct KeyAdded {
 /// Adds a sealing key; what is sealed from now on is sealed under it.
 #[utoipa::path(
     post,
+    operation_id = "administer_add_key",
     path = "/api/admin/keys",
     tag = "administration",
     security(("session" = [])),
@@ -129,6 +132,7 @@ struct Resealed {
 /// Seals the secrets of a page of accounts under the newest key.
 #[utoipa::path(
     post,
+    operation_id = "administer_reseal",
     path = "/api/admin/keys/reseal",
     tag = "administration",
     security(("session" = [])),
@@ -155,6 +159,7 @@ pub(in crate::door::http) async fn reseal(admin: Administering, Body(from): Body
 /// Forgets a sealing key that nothing depends on any more.
 #[utoipa::path(
     delete,
+    operation_id = "administer_forget_key",
     path = "/api/admin/keys/{id}",
     tag = "administration",
     security(("session" = [])),
@@ -175,6 +180,7 @@ pub(in crate::door::http) async fn forget_key(admin: Administering, Id(id): Id) 
 /// The keys that sign tokens, oldest first.
 #[utoipa::path(
     get,
+    operation_id = "administer_signing_keys",
     path = "/api/admin/signing-keys",
     tag = "administration",
     security(("session" = [])),
@@ -191,6 +197,7 @@ pub(in crate::door::http) async fn signing_keys(admin: Administering) -> Respons
 /// Publishes another signing key, which takes over from the newest.
 #[utoipa::path(
     post,
+    operation_id = "administer_add_signing_key",
     path = "/api/admin/signing-keys",
     tag = "administration",
     security(("session" = [])),
@@ -213,6 +220,7 @@ pub(in crate::door::http) async fn add_signing_key(admin: Administering) -> Resp
 /// The applications that may ask about tokens, in the order of their names.
 #[utoipa::path(
     get,
+    operation_id = "administer_applications",
     path = "/api/admin/applications",
     tag = "administration",
     security(("session" = [])),
@@ -254,6 +262,7 @@ struct Secret<'a> {
 /// Adds an application, or gives one another secret; it is shown here and never again.
 #[utoipa::path(
     post,
+    operation_id = "administer_add_application",
     path = "/api/admin/applications",
     tag = "administration",
     security(("session" = [])),
@@ -283,6 +292,7 @@ pub(in crate::door::http) async fn add_application(admin: Administering, Body(ne
 /// Removes an application; it is known no more at once.
 #[utoipa::path(
     delete,
+    operation_id = "administer_remove_application",
     path = "/api/admin/applications/{name}",
     tag = "administration",
     security(("session" = [])),

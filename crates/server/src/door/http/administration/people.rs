@@ -44,6 +44,7 @@ struct Page {
 /// Lists people in the order of their names, at most 100 at a time.
 #[utoipa::path(
     get,
+    operation_id = "administer_list",
     path = "/api/admin/people",
     tag = "administration",
     security(("session" = [])),
@@ -92,6 +93,7 @@ struct Added {
 /// Adds an account and makes the link by which its owner sets a password.
 #[utoipa::path(
     post,
+    operation_id = "administer_add",
     path = "/api/admin/people",
     tag = "administration",
     security(("session" = [])),
@@ -129,6 +131,7 @@ pub(in crate::door::http) async fn add(admin: Administering, Body(new): Body<New
 /// Shows an account: role, groups, claims, factors, sessions with their elevations, failures.
 #[utoipa::path(
     get,
+    operation_id = "administer_show",
     path = "/api/admin/people/{name}",
     tag = "administration",
     security(("session" = [])),
@@ -177,6 +180,7 @@ pub(in crate::door::http) struct Change {
 /// Changes role, groups and claims of an account: all that is named, or nothing.
 #[utoipa::path(
     patch,
+    operation_id = "administer_change",
     path = "/api/admin/people/{name}",
     tag = "administration",
     security(("session" = [])),
@@ -221,6 +225,7 @@ pub(in crate::door::http) struct Reached {
 /// Sets where an account's owner is written to, or sent text messages; whoever does so vouches for it.
 #[utoipa::path(
     put,
+    operation_id = "administer_reach",
     path = "/api/admin/people/{name}/{what}",
     tag = "administration",
     security(("session" = [])),
@@ -258,6 +263,7 @@ pub(in crate::door::http) async fn reach(
 /// or `remove-factors`.
 #[utoipa::path(
     post,
+    operation_id = "administer_help",
     path = "/api/admin/people/{name}/{what}",
     tag = "administration",
     security(("session" = [])),
@@ -299,6 +305,7 @@ pub(in crate::door::http) fn ask_of(act: &str, name: String) -> Option<Ask> {
 /// Ends one session of somebody.
 #[utoipa::path(
     delete,
+    operation_id = "administer_end_session",
     path = "/api/admin/people/{name}/sessions/{id}",
     tag = "administration",
     security(("session" = [])),
@@ -319,6 +326,7 @@ pub(in crate::door::http) async fn end_session(admin: Administering, Two(name, s
 /// Removes one second factor of somebody and ends their sessions; with the last one the backup codes go.
 #[utoipa::path(
     delete,
+    operation_id = "administer_remove_factor",
     path = "/api/admin/people/{name}/factors/{id}",
     tag = "administration",
     security(("session" = [])),
@@ -359,6 +367,7 @@ struct TakenOut {
 /// Takes a list of people out: names, roles, groups, claims and states, and nothing secret.
 #[utoipa::path(
     get,
+    operation_id = "administer_export",
     path = "/api/admin/export",
     tag = "administration",
     security(("session" = [])),
@@ -407,6 +416,7 @@ struct TakenIn {
 /// Takes people over from a list, each account whole or not at all.
 #[utoipa::path(
     post,
+    operation_id = "administer_import",
     path = "/api/admin/import",
     tag = "administration",
     security(("session" = [])),
