@@ -118,6 +118,7 @@ pub enum Ending {
 pub enum Act {
     PasswordCheck,
     CodeCheck,
+    CodeSend,
     SignIn,
     SignOut,
     SessionEnd,
@@ -170,6 +171,7 @@ pub enum Act {
     EmailSet,
     PhoneSet,
     RecoveryAsk,
+    RecoveryVouch,
     RecoveryProve,
     RecoveryFinish,
     RecoveryCancel,

@@ -61,6 +61,8 @@ pub struct Policy {
     pub browser_s: u32,
     /// How an account is recovered.
     pub recovery: Recovering,
+    /// Whether codes by text message are a second factor.
+    pub sms_codes: bool,
     /// Whether codes for trying out are accepted; see [`crate::credential::dummy`].
     pub dummy_codes: bool,
     /// Whether guards take every session for an elevated one, for trying out; each time is one line of the audit.
@@ -213,6 +215,7 @@ impl Default for Policy {
             ticket_s: 900,
             browser_s: 180 * 86_400,
             recovery: Recovering::default(),
+            sms_codes: false,
             dummy_codes: false,
             skip_elevation: false,
         }

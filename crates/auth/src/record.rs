@@ -152,7 +152,7 @@ pub struct Account {
     /// Notices, oldest first.
     #[serde(default)]
     pub notices: Vec<Open>,
-    /// Recoveries that were proven, oldest first.
+    /// Recoveries that were proven or vouched for, oldest first.
     #[serde(default)]
     pub recoveries: Vec<Open>,
     /// Where its owner is written to.
@@ -481,6 +481,9 @@ pub struct Recovery {
     pub standing: String,
     /// Proofs that were not accepted so far.
     pub refused: u8,
+    /// Whether an operator vouched for its owner, who holds the token; no code was sent then.
+    #[serde(default)]
+    pub vouched: bool,
     /// What was proven, once it was.
     #[serde(default)]
     pub proven: Option<Proven>,
@@ -538,6 +541,8 @@ pub enum NoticeKind {
     NewBrowser,
     /// Notices go to another mail address from now on.
     EmailChanged,
+    /// An operator vouched for its owner, who may recover the account by that and one more proof.
+    RecoveryVouched,
     /// Somebody proved enough to recover the account, and may do so now or after the delay.
     RecoveryProven,
     /// A recovery was called off.
@@ -578,6 +583,10 @@ impl NoticeKind {
             }
             NoticeKind::NewBrowser => "You signed in from a browser that was not known before.",
             NoticeKind::EmailChanged => "Mail about your account goes to another address from now on.",
+            NoticeKind::RecoveryVouched => {
+                "Someone who runs the server vouched for you, so that you can recover your account by one more proof. If \
+                 you did not ask for it, tell them."
+            }
             NoticeKind::RecoveryProven => {
                 "Someone showed two proofs to recover your account. If it was not you, call it off at once."
             }

@@ -11,6 +11,7 @@ mod clock;
 mod corpus;
 pub mod mail;
 pub mod postgres;
+pub mod texts;
 
 pub use chance::SeededChance;
 pub use clock::VirtualClock;

@@ -440,7 +440,7 @@ fn answers(
             account: &account.name,
             factor: &factor.id,
         };
-        if let Some(secret) = factor.credential.open(holder, world)?
+        if let Some(secret) = factor.credential.provider().secret(holder, world)?
             && suite.verify(&secret, &input, window, &response) == Ok(OcraVerdict::Accepted)
         {
             answered = OcraVerdict::Accepted;

@@ -50,14 +50,16 @@ pub enum Verified {
     ClockNotSet,
 }
 
-impl Verify {
-    /// The challenge, when it may still be answered.
-    fn open_challenge<'a>(&self, seen: &'a Snapshot, world: &World<'_>) -> Option<&'a Challenge> {
-        seen.challenge(self.challenge).filter(|challenge| {
-            is_open(challenge.created_at, challenge.expires_at, world.now)
-                && challenge.wrong_codes < world.policy.challenge_wrong_codes_max
-        })
-    }
+/// A challenge, when it may still be answered.
+pub(super) fn open_challenge<'a>(
+    challenge: Digest,
+    seen: &'a Snapshot,
+    world: &World<'_>,
+) -> Option<&'a Challenge> {
+    seen.challenge(challenge).filter(|challenge| {
+        is_open(challenge.created_at, challenge.expires_at, world.now)
+            && challenge.wrong_codes < world.policy.challenge_wrong_codes_max
+    })
 }
 
 impl Rule for Verify {
@@ -68,14 +70,14 @@ impl Rule for Verify {
         if !seen.holds(&key) {
             return alloc::vec![key];
         }
-        match self.open_challenge(seen, world) {
+        match open_challenge(self.challenge, seen, world) {
             Some(challenge) => attempt_reads(&challenge.account, &self.origin, seen, world),
             None => Vec::new(),
         }
     }
 
     fn decide(&self, seen: &Snapshot, world: &mut World<'_>) -> Result<Decision<Verified>, Fault> {
-        let Some(challenge) = self.open_challenge(seen, world) else {
+        let Some(challenge) = open_challenge(self.challenge, seen, world) else {
             return Ok(Decision::unchanged(Verified::NoChallenge));
         };
         let account = seen

@@ -18,6 +18,7 @@ use crate::policy::RECOVERY_REFUSED_MAX;
 use crate::record::{Account, Key, Notice, NoticeKind};
 use crate::rule::{Change, Decision, Fault, Rule, World};
 use crate::snapshot::Snapshot;
+use crate::throttle::Gate;
 
 /// What an operator sets.
 #[derive(Clone, Debug)]
@@ -130,14 +131,16 @@ impl Rule for Begin {
     }
 
     fn decide(&self, seen: &Snapshot, world: &mut World<'_>) -> Result<Decision<Self::Outcome>, Fault> {
-        let no_factor = |account: &Account| (!account.has_second_factor()).then_some(Denied::NoFactor);
+        let no_factor = |account: &Account, _: &Gate<'_>, _: &World<'_>| {
+            (!account.has_second_factor()).then_some(Denied::NoFactor)
+        };
         with_proof(
             &self.asker,
             Act::EmailSet,
             seen,
             world,
             no_factor,
-            |account, world, _| {
+            |account, _, world, _| {
                 let code = mailed::draw(world.entropy);
                 let expires_in_s = world.policy.recovery.code_s;
                 account.email_pending = Some(EmailPending {
@@ -146,11 +149,11 @@ impl Rule for Begin {
                     expires_at: world.now.plus(u64::from(expires_in_s)),
                     wrong_codes: 0,
                 });
-                ToSend {
+                Ok(ToSend {
                     address: self.address.clone(),
                     code,
                     expires_in_s,
-                }
+                })
             },
         )
     }

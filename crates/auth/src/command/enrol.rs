@@ -1,28 +1,27 @@
 //! Enrolment: a second factor is made, confirmed by a code, and removed.
 //!
 //! Knows: that a factor is pending until a code of it was seen, that the confirming code is used up, and that
-//! whoever has a factor must prove one before adding or removing another. Must never know: how the secret is
-//! shown.
+//! whoever has a factor must prove one before adding or removing another. Must never know: of which kind a factor is,
+//! which its provider knows alone, or how what it offers is shown.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use countersign_core::limit::Room;
-use countersign_core::otp::{AcceptanceWindow, SharedSecret, Totp};
 use zeroize::Zeroizing;
 
+use super::send::{self, request_room};
 use super::{
     Proof, SignedIn, attempt_reads, bounded, browser_text, end_attempts, end_sessions, know_browser,
     note_backup_code, note_charge, notify, open_session, prove, put, settle, source,
 };
 use crate::credential::backup::BackupCodes;
-use crate::credential::totp::{SECRET_BYTES, TotpCredential, TotpVerdict};
-use crate::credential::{self, Credential, Factor, FactorState, Holder};
-use crate::credential::{dummy, removed};
+use crate::credential::{self, CodeVerdict, Credential, Factor, FactorState, Holder, Offer, Wish};
+use crate::credential::{Accepted, dummy, removed};
 use crate::event::{Act, Ending, Event, Origin, Reason};
 use crate::id::Digest;
 use crate::name::Name;
-use crate::policy::{Acceptance, FACTORS_MAX, LABEL_CHARS_MAX, SecondFactor};
+use crate::policy::{FACTORS_MAX, LABEL_CHARS_MAX, SecondFactor};
 use crate::record::{Account, Key, NoticeKind, Session};
 use crate::rule::{Change, Decision, Fault, Rule, World};
 use crate::session::Level;
@@ -62,6 +61,8 @@ pub enum Denied {
     NoFactor,
     /// The account has as many factors as it can.
     TooMany,
+    /// Such a factor is not offered here.
+    NotOffered,
 }
 
 /// Why an asker got no further, and what must be committed all the same.
@@ -84,14 +85,14 @@ pub struct Granted<T> {
     pub replacement_code: Option<Zeroizing<String>>,
 }
 
-/// A secret and what comes with it, for its owner's eyes, once.
+/// A factor that was made and what comes with it, for its owner's eyes, once.
 pub struct Enrolment {
     /// The factor's short identifier.
     pub factor: String,
-    /// The shared secret.
-    pub secret: SharedSecret,
-    /// The parameters of its codes.
-    pub parameters: Totp,
+    /// What doors call its kind.
+    pub kind: &'static str,
+    /// What its provider offers.
+    pub offer: Offer,
     /// Backup codes, when the account had none.
     pub backup_codes: Vec<Zeroizing<String>>,
     /// Seconds in which it must be confirmed.
@@ -176,18 +177,18 @@ pub(super) fn with_proof<T>(
     act: Act,
     seen: &Snapshot,
     world: &mut World<'_>,
-    obstacle: impl FnOnce(&Account) -> Option<Denied>,
-    change: impl FnOnce(&mut Account, &mut World<'_>, &mut Vec<Change>) -> T,
+    obstacle: impl FnOnce(&Account, &Gate<'_>, &World<'_>) -> Option<Denied>,
+    change: impl FnOnce(&mut Account, &mut Gate<'_>, &mut World<'_>, &mut Vec<Change>) -> Result<T, Fault>,
 ) -> Result<Decision<Result<Granted<T>, Denied>>, Fault> {
     let Some(mut account) = asker.account(seen, world) else {
         return Ok(Decision::unchanged(Err(Denied::NoSession)));
     };
-    if let Some(denied) = obstacle(&account) {
-        return Ok(Decision::unchanged(Err(denied)));
-    }
     let shown = browser_text(&asker.origin);
     let source = source(&asker.name, &asker.origin, &shown, seen, world);
     let mut gate = Gate::new(&asker.name, true, source, seen, world.keys);
+    if let Some(denied) = obstacle(&account, &gate, world) {
+        return Ok(Decision::unchanged(Err(denied)));
+    }
     let (outcome, mut changes) = match asker.prove(act, &mut account, &mut gate, world)? {
         Err((denied, changes)) => (Err(denied), changes),
         Ok(Shown {
@@ -198,7 +199,7 @@ pub(super) fn with_proof<T>(
             let (origin, replaced) = (&asker.origin, replacement_code.as_ref());
             note_backup_code(replaced, &mut account, origin, world, &mut changes);
             let before = backup_set(&account);
-            let given = change(&mut account, world, &mut changes);
+            let given = change(&mut account, &mut gate, world, &mut changes)?;
             let granted = Granted {
                 given,
                 // A code of a set that the change itself made void is not worth writing down.
@@ -217,11 +218,13 @@ fn backup_set(account: &Account) -> Option<String> {
     set.map(|factor| factor.id.clone())
 }
 
-/// Makes a pending time-based factor, and backup codes when there are none.
+/// Makes a pending factor, and backup codes when there are none.
 #[derive(Clone)]
 pub struct Begin {
     /// Who asks.
     pub asker: Asker,
+    /// What is wished for.
+    pub wish: Wish,
     /// A name for the factor.
     pub label: String,
 }
@@ -235,24 +238,22 @@ impl Rule for Begin {
 
     fn decide(&self, seen: &Snapshot, world: &mut World<'_>) -> Result<Decision<Self::Outcome>, Fault> {
         if let Some(account) = self.asker.recovering(seen) {
-            return Ok(self.begin_anew(account, world));
+            return self.begin_anew(account, seen, world);
         }
         with_proof(
             &self.asker,
             Act::FactorAdd,
             seen,
             world,
-            |account| {
+            |account, gate, world| {
                 let active = account.factors.iter().filter(|factor| factor.is_active());
-                (active.count() + 2 > FACTORS_MAX).then_some(Denied::TooMany)
+                let is_full = active.count() + 2 > FACTORS_MAX;
+                let denied = is_full.then_some(Denied::TooMany);
+                denied.or_else(|| self.obstacle(account, gate, world))
             },
-            |account, world, changes| {
+            |account, gate, world, changes| {
                 account.factors.retain(Factor::is_active);
-                let until = world.now.plus(u64::from(world.policy.enrolment_s));
-                let enrolment = make(account, &self.label, FactorState::Pending(until), None, world);
-                let event = Event::about(Act::FactorAdd, Ending::Success, &account.name, &self.asker.origin);
-                changes.push(Change::Audit(event.on(enrolment.factor.clone())));
-                enrolment
+                self.make(account, gate, world, changes)
             },
         )
     }
@@ -264,55 +265,100 @@ impl Begin {
     fn begin_anew(
         &self,
         mut account: Account,
+        seen: &Snapshot,
         world: &mut World<'_>,
-    ) -> Decision<Result<Granted<Enrolment>, Denied>> {
+    ) -> Result<Decision<Result<Granted<Enrolment>, Denied>>, Fault> {
+        let asker = &self.asker;
+        let shown = browser_text(&asker.origin);
+        let source = source(&asker.name, &asker.origin, &shown, seen, world);
+        let mut gate = Gate::new(&asker.name, true, source, seen, world.keys);
+        if let Some(denied) = self.obstacle(&account, &gate, world) {
+            return Ok(Decision::unchanged(Err(denied)));
+        }
         account.factors.retain(Factor::is_active);
         let lost = core::mem::take(&mut account.factors);
-        let until = world.now.plus(u64::from(world.policy.enrolment_s));
-        let given = make(
-            &mut account,
-            &self.label,
-            FactorState::Pending(until),
-            None,
-            world,
-        );
+        let mut changes = Vec::new();
+        let given = self.make(&mut account, &mut gate, world, &mut changes)?;
         account.factors.extend(lost);
-        let event = Event::about(Act::FactorAdd, Ending::Success, &account.name, &self.asker.origin);
-        let changes = alloc::vec![Change::Audit(event.on(given.factor.clone())), put(account)];
+        changes.push(put(account));
+        changes.extend(gate.changes());
         let granted = Granted {
             given,
             replacement_code: None,
         };
-        Decision {
+        Ok(Decision {
             outcome: Ok(granted),
             changes,
+        })
+    }
+
+    /// Why what is wished for can't be had, asked before any code is used up for it.
+    fn obstacle(&self, account: &Account, gate: &Gate<'_>, world: &World<'_>) -> Option<Denied> {
+        if self.wish == Wish::Authenticator {
+            return None;
         }
+        if !world.policy.sms_codes {
+            return Some(Denied::NotOffered);
+        }
+        match request_room(account, gate, world) {
+            Room::Open => None,
+            Room::Closed { retry_after_s } => Some(Denied::Throttled { retry_after_s }),
+        }
+    }
+
+    fn make(
+        &self,
+        account: &mut Account,
+        gate: &mut Gate<'_>,
+        world: &mut World<'_>,
+        changes: &mut Vec<Change>,
+    ) -> Result<Enrolment, Fault> {
+        let enrolment = make(account, &self.wish, &self.label, Made::Pending, world)?;
+        let event = Event::about(Act::FactorAdd, Ending::Success, &account.name, &self.asker.origin);
+        changes.push(Change::Audit(event.on(enrolment.factor.clone())));
+        if enrolment.offer.to_text.is_some() {
+            send::count(account, gate, world);
+            changes.push(send::entry(&account.name, &enrolment.factor, &self.asker.origin));
+        }
+        Ok(enrolment)
     }
 }
 
-/// Draws (or takes) a secret, adds the factor in the given state, and backup codes with it when the account
-/// has none.
+/// Whether a factor that is made counts at once.
+#[derive(Clone, Copy)]
+pub(crate) enum Made {
+    /// Once a code of it was seen.
+    Pending,
+    /// At once: an operator vouches for it.
+    Confirmed,
+}
+
+/// Makes a factor of the kind that is wished for, and backup codes with it when the account has none.
 pub(crate) fn make(
     account: &mut Account,
+    wish: &Wish,
     label: &str,
-    state: FactorState,
-    secret: Option<SharedSecret>,
+    made: Made,
     world: &mut World<'_>,
-) -> Enrolment {
-    let secret = secret.unwrap_or_else(|| {
-        let mut bytes = Zeroizing::new([0u8; SECRET_BYTES]);
-        world.entropy.fill(&mut *bytes);
-        SharedSecret::from_bytes(&*bytes).expect("20 bytes are within the bounds of a secret")
-    });
-    let parameters = world.policy.parameters;
+) -> Result<Enrolment, Fault> {
     let factor = credential::draw_factor_id(world.entropy);
     let holder = Holder {
         account: &account.name,
         factor: &factor,
     };
-    let totp = TotpCredential::seal(&secret, parameters, holder, world);
+    let mut credential = Credential::draw(wish, holder, world);
+    let provider = credential.provider_mut();
+    let (kind, offer) = (provider.kind(), provider.offer(holder, world)?);
+    let enrolment_s = world.policy.enrolment_s;
+    // Whoever waits for a code that was sent waits for nothing once that is over.
+    let sent_s = offer.to_text.as_ref().map(|to_text| to_text.expires_in_s);
+    let expires_in_s = sent_s.map_or(enrolment_s, |sent_s| enrolment_s.min(sent_s));
+    let state = match made {
+        Made::Pending => FactorState::Pending(world.now.plus(u64::from(expires_in_s))),
+        Made::Confirmed => FactorState::Active(world.now),
+    };
     let label = match bounded(label, LABEL_CHARS_MAX) {
-        empty if empty.is_empty() => String::from("Authenticator"),
+        empty if empty.is_empty() => String::from(wish.label()),
         label => label,
     };
     let mut backup_codes = Vec::new();
@@ -326,15 +372,15 @@ pub(crate) fn make(
         label,
         created_at: world.now,
         state,
-        credential: Credential::Totp(totp),
+        credential,
     });
-    Enrolment {
+    Ok(Enrolment {
         factor,
-        secret,
-        parameters,
+        kind,
+        offer,
         backup_codes,
-        expires_in_s: world.policy.enrolment_s,
-    }
+        expires_in_s,
+    })
 }
 
 /// A set of backup codes as a factor, and their texts.
@@ -366,8 +412,7 @@ pub(super) fn draw_backup(
 
 /// Confirms a pending factor by a code of it, which is used up by that.
 ///
-/// The code is looked for in a wide window and the drift is learned (RFC 6238 §6): the session is what makes
-/// that safe. A session that had one factor is replaced by one that has two.
+/// A session that had one factor is replaced by one that has two.
 #[derive(Clone)]
 pub struct Confirm {
     /// Who asks; its code is the confirming one.
@@ -401,15 +446,17 @@ impl Rule for Confirm {
             return Ok(Decision::unchanged(Err(Denied::Throttled { retry_after_s })));
         }
         let is_first = !account.has_second_factor();
-        let verdict = match confirm(&mut account, &asker.code, world)? {
-            None => return Ok(Decision::unchanged(Err(Denied::NoFactor))),
-            Some(TotpVerdict::Malformed) => return Ok(Decision::unchanged(Err(Denied::Malformed))),
-            Some(TotpVerdict::ClockNotSet) => return Ok(Decision::unchanged(Err(Denied::ClockNotSet))),
-            Some(verdict) => verdict,
+        let Some((verdict, method)) = confirm(&mut account, &asker.code, world)? else {
+            return Ok(Decision::unchanged(Err(Denied::NoFactor)));
         };
+        match verdict {
+            CodeVerdict::Malformed => return Ok(Decision::unchanged(Err(Denied::Malformed))),
+            CodeVerdict::ClockNotSet => return Ok(Decision::unchanged(Err(Denied::ClockNotSet))),
+            CodeVerdict::Accepted(_) | CodeVerdict::AlreadyUsed | CodeVerdict::Wrong => {}
+        }
         let event = |ending| Event::about(Act::FactorConfirm, ending, &asker.name, &asker.origin);
         let mut changes = Vec::new();
-        if !matches!(verdict, TotpVerdict::Accepted { .. }) {
+        if !matches!(verdict, CodeVerdict::Accepted(_)) {
             let charged = gate.charge(Class::Otp, world);
             changes.push(Change::Audit(event(Ending::Refused).because(Reason::WrongCode)));
             note_charge(charged, &mut account, &asker.origin, world, &mut changes);
@@ -442,7 +489,7 @@ impl Rule for Confirm {
         }
         account.sessions.retain(|open| open.id != asker.session);
         changes.push(Change::Delete(Key::Session(asker.session)));
-        let methods = ["pwd", "otp", "mfa"];
+        let methods = ["pwd", method, "mfa"];
         let mut signed_in = open_session(
             &mut account,
             Level::Two,
@@ -462,42 +509,34 @@ impl Rule for Confirm {
     }
 }
 
-/// Judges the code against the pending factor and activates it, and what was made with it; none when nothing
-/// is pending.
-fn confirm(account: &mut Account, code: &str, world: &mut World<'_>) -> Result<Option<TotpVerdict>, Fault> {
-    let steps = world.policy.enrolment_drift_steps;
-    let window = AcceptanceWindow {
-        past: steps,
-        future: steps,
+/// Judges the code against the pending factor and activates it, and what was made with it; says by which method. None
+/// when nothing is pending.
+fn confirm(
+    account: &mut Account,
+    code: &str,
+    world: &mut World<'_>,
+) -> Result<Option<(CodeVerdict, &'static str)>, Fault> {
+    let (now, name) = (world.now, account.name.clone());
+    let mut pending = account.factors.iter_mut();
+    let Some(factor) = pending.find(|factor| factor.is_pending(now) && !factor.is_backup()) else {
+        return Ok(None);
     };
-    let now = world.now;
-    let name = account.name.clone();
-    let pending = account.factors.iter_mut().filter(|factor| factor.is_pending(now));
-    let found = pending
-        .into_iter()
-        .find_map(|factor| match &mut factor.credential {
-            Credential::Totp(totp) => Some((factor.id.clone(), totp)),
-            Credential::Hotp(_) | Credential::Backup(_) => None,
-        });
-    let Some((id, totp)) = found else { return Ok(None) };
     let holder = Holder {
         account: &name,
-        factor: &id,
+        factor: &factor.id,
     };
-    let verdict = if dummy::accepts(code, world.policy) {
-        TotpVerdict::Accepted { drift: 0 }
-    } else {
-        totp.accept(code, window, holder, world)?
+    let provider = factor.credential.provider_mut();
+    let verdict = match dummy::accepts(code, world.policy) {
+        true => CodeVerdict::Accepted(Accepted::default()),
+        false => provider.confirm(code, holder, world)?,
     };
-    if let TotpVerdict::Accepted { drift } = verdict {
-        // A code may come a step late however right the clock is; a drift learned of that would make two steps of one.
-        let is_chance = world.policy.acceptance == Acceptance::Strict && drift.unsigned_abs() == 1;
-        totp.drift = if is_chance { 0 } else { drift };
+    let method = provider.method();
+    if matches!(verdict, CodeVerdict::Accepted(_)) {
         for factor in account.factors.iter_mut().filter(|factor| factor.is_pending(now)) {
             factor.state = FactorState::Active(now);
         }
     }
-    Ok(Some(verdict))
+    Ok(Some((verdict, method)))
 }
 
 /// Removes a factor; the others stay.
@@ -522,11 +561,11 @@ impl Rule for Remove {
             Act::FactorRemove,
             seen,
             world,
-            |account| {
+            |account, _, _| {
                 let exists = account.factors.iter().any(|factor| factor.id == self.factor);
                 (!exists).then_some(Denied::NoFactor)
             },
-            |account, world, changes| {
+            |account, _, world, changes| {
                 removed::part_with(account, |factor| factor.id == self.factor, world);
                 if !account.has_second_factor() {
                     account.factors.clear();
@@ -542,6 +581,7 @@ impl Rule for Remove {
                 notify(account, NoticeKind::FactorRemoved, world, changes);
                 let event = Event::about(Act::FactorRemove, Ending::Success, &account.name, origin);
                 changes.push(Change::Audit(event.on(self.factor.clone())));
+                Ok(())
             },
         )
     }
@@ -567,8 +607,8 @@ impl Rule for ReplaceBackupCodes {
             Act::BackupCodesReplace,
             seen,
             world,
-            |account| (!account.has_second_factor()).then_some(Denied::NoFactor),
-            |account, world, changes| {
+            |account, _, _| (!account.has_second_factor()).then_some(Denied::NoFactor),
+            |account, _, world, changes| {
                 account.factors.retain(|factor| !factor.is_backup());
                 let (backup, texts) = draw_backup(&account.name, FactorState::Active(world.now), world);
                 account.factors.push(backup);
@@ -580,7 +620,7 @@ impl Rule for ReplaceBackupCodes {
                     &self.asker.origin,
                 );
                 changes.push(Change::Audit(event));
-                texts
+                Ok(texts)
             },
         )
     }

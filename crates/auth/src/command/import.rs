@@ -227,7 +227,7 @@ impl Import {
                 account: &account.name,
                 factor: &factor.id,
             };
-            known.extend(factor.credential.open(holder, world)?);
+            known.extend(factor.credential.provider().secret(holder, world)?);
         }
         let is_same = |a: &SharedSecret, b: &SharedSecret| bool::from(a.canonical().ct_eq(b.canonical()));
         let judge = |(at, seed): (usize, &Seed)| {

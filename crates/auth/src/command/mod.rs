@@ -27,6 +27,7 @@ pub mod password;
 pub mod people;
 pub mod recovery;
 pub mod resynchronise;
+pub mod send;
 pub mod session;
 pub mod signing;
 pub mod step_up;
@@ -175,7 +176,7 @@ pub(crate) fn prove(
             account: name,
             factor: &factor.id,
         };
-        let provider = factor.credential.provider();
+        let provider = factor.credential.provider_mut();
         if provider.class() != class {
             continue;
         }

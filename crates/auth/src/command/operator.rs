@@ -8,9 +8,10 @@ use alloc::vec::Vec;
 
 use zeroize::Zeroizing;
 
+use super::enrol::Made;
 use super::{end_attempts, end_sessions, end_tickets, enrol, found, notify, put, settle, ticket};
 use crate::claim::is_word;
-use crate::credential::{Factor, FactorState, removed};
+use crate::credential::{Factor, Wish, removed};
 use crate::event::{Act, Ending, Event, Origin, Reason};
 use crate::id::Token;
 use crate::name::Name;
@@ -86,12 +87,14 @@ impl Rule for Add {
         if account.is_admin() && seen.record(&Key::Founder).is_none() {
             changes.push(found(&self.name));
         }
-        let enrolment = self.totp.then(|| {
-            let enrolment = enrol::make(&mut account, "", FactorState::Active(world.now), None, world);
+        let enrolment = if self.totp {
+            let enrolment = enrol::make(&mut account, &Wish::Authenticator, "", Made::Confirmed, world)?;
             let confirmed = event(Act::FactorConfirm).because(Reason::ByOperator);
             changes.push(Change::Audit(confirmed.on(enrolment.factor.clone())));
-            enrolment
-        });
+            Some(enrolment)
+        } else {
+            None
+        };
         let invitation = self.hash.is_none().then(|| {
             let token = ticket::invite(&mut account, world, &mut changes);
             changes.push(Change::Audit(event(Act::TicketIssue)));
@@ -143,11 +146,11 @@ impl Rule for Vouch {
         }
         let enrolment = enrol::make(
             &mut account,
+            &Wish::Authenticator,
             &self.label,
-            FactorState::Active(world.now),
-            None,
+            Made::Confirmed,
             world,
-        );
+        )?;
         notify(&mut account, NoticeKind::FactorAdded, world, &mut changes);
         let event = Event::about(Act::FactorConfirm, Ending::Success, &self.name, &self.origin);
         changes.push(Change::Audit(

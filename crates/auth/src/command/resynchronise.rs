@@ -54,7 +54,7 @@ impl Rule for Resynchronise {
         let shown = browser_text(&asker.origin);
         let source = source(&name, &asker.origin, &shown, seen, world);
         let mut gate = Gate::new(&name, true, source, seen, world.keys);
-        let provider = factor.credential.provider();
+        let provider = factor.credential.provider_mut();
         let class = provider.class();
         if let Room::Closed { retry_after_s } = gate.room(class, world) {
             return deny(Denied::Throttled { retry_after_s });

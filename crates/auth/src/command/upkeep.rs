@@ -154,7 +154,7 @@ impl Rule for Reseal {
                 account: &self.name,
                 factor: &factor.id,
             };
-            resealed += usize::from(factor.credential.provider().reseal(holder, world)?);
+            resealed += usize::from(factor.credential.provider_mut().reseal(holder, world)?);
         }
         let changes = if resealed > 0 {
             alloc::vec![put(account)]

@@ -43,14 +43,17 @@ impl BackupCodes {
             .collect();
         (BackupCodes { hashes }, codes)
     }
-
-    /// How many codes are left.
-    pub fn left(&self) -> usize {
-        self.hashes.len()
-    }
 }
 
 impl Provider for BackupCodes {
+    fn kind(&self) -> &'static str {
+        "backup"
+    }
+
+    fn about(&self) -> String {
+        String::from("Backup codes")
+    }
+
     fn class(&self) -> Class {
         Class::Backup
     }
@@ -84,8 +87,8 @@ impl Provider for BackupCodes {
         }))
     }
 
-    fn reseal(&mut self, _: Holder<'_>, _: &mut World<'_>) -> Result<bool, SealError> {
-        Ok(false)
+    fn codes_left(&self) -> Option<usize> {
+        Some(self.hashes.len())
     }
 }
 
@@ -191,7 +194,7 @@ mod tests {
                 };
                 assert_ne!(&replacement, text);
                 assert_eq!(codes.check(text, holder, world), Ok(CodeVerdict::Wrong));
-                assert_eq!(codes.left(), 10);
+                assert_eq!(codes.codes_left(), Some(10));
             }
         });
     }

@@ -3,6 +3,8 @@
 //! Knows: the sealed secret, its parameters and the next expected counter. Must never know: the throttle, or which
 //! door the code came through. The arithmetic is `countersign_core::otp`.
 
+use alloc::string::String;
+
 use countersign_core::otp::{Algorithm, Code, Counter, Digits, Hotp, HotpVerdict, SharedSecret};
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +78,14 @@ impl HotpCredential {
 }
 
 impl Provider for HotpCredential {
+    fn kind(&self) -> &'static str {
+        "hotp"
+    }
+
+    fn about(&self) -> String {
+        String::from("Counter-based codes")
+    }
+
     fn class(&self) -> Class {
         Class::Otp
     }
@@ -116,6 +126,18 @@ impl Provider for HotpCredential {
             .parameters()
             .resynchronise(&secret, (&first, &second), self.next, counters);
         Ok(self.settle(verdict))
+    }
+
+    fn next(&self) -> Option<u64> {
+        Some(self.next.0)
+    }
+
+    fn secret(&self, holder: Holder<'_>, world: &World<'_>) -> Result<Option<SharedSecret>, SealError> {
+        self.open(holder, world).map(Some)
+    }
+
+    fn key_id(&self) -> Option<&str> {
+        Some(self.secret.key_id())
     }
 
     fn reseal(&mut self, holder: Holder<'_>, world: &mut World<'_>) -> Result<bool, SealError> {

@@ -1,14 +1,14 @@
 //! Second factors: one file a provider, behind one trait.
 //!
-//! Knows: which providers exist and how a presented code finds them. Must never know: what an accepted code
-//! leads to. A new provider is a file here, a variant of [`Credential`] and a line in
-//! [`Credential::provider`].
+//! Knows: which providers exist, what each offers whoever enrols it, and how a presented code finds them. Must never
+//! know: what an accepted code leads to. A new provider is a file here, a variant of [`Credential`] and a line in each
+//! of [`Credential::provider`] and [`Credential::provider_mut`]; one that owners may enrol is a [`Wish`] as well.
 
 use alloc::format;
 use alloc::string::String;
 use core::fmt;
 
-use countersign_core::otp::SharedSecret;
+use countersign_core::otp::{SharedSecret, Totp};
 use countersign_core::time::UnixSeconds;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -19,8 +19,10 @@ pub mod hotp;
 pub mod mailed;
 pub mod password;
 pub mod removed;
+pub mod sms;
 pub mod totp;
 
+use crate::contact::PhoneNumber;
 use crate::name::Name;
 use crate::rule::{Entropy, World};
 use crate::seal::{Place, SealError, Sealed};
@@ -78,36 +80,55 @@ pub enum Credential {
     Hotp(hotp::HotpCredential),
     /// Single-use backup codes.
     Backup(backup::BackupCodes),
+    /// Codes by text message.
+    Sms(sms::SmsCredential),
+}
+
+/// What an owner may ask for as a second factor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// An authenticator that shows time-based codes.
+    Authenticator,
+    /// Codes by text message, to this number.
+    TextMessages(PhoneNumber),
+}
+
+impl Wish {
+    /// What a factor is called whose owner gave it no name.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Wish::Authenticator => "Authenticator",
+            Wish::TextMessages(_) => "Telephone",
+        }
+    }
 }
 
 impl Credential {
-    /// The id of the key that its secret is sealed under, where it keeps a secret.
-    pub fn key_id(&self) -> Option<&str> {
-        match self {
-            Credential::Totp(totp) => Some(totp.secret.key_id()),
-            Credential::Hotp(hotp) => Some(hotp.secret.key_id()),
-            Credential::Backup(_) => None,
+    /// What is kept of a new factor of the kind that is wished for.
+    pub fn draw(wish: &Wish, holder: Holder<'_>, world: &mut World<'_>) -> Credential {
+        match wish {
+            Wish::Authenticator => Credential::Totp(totp::TotpCredential::draw(holder, world)),
+            Wish::TextMessages(number) => Credential::Sms(sms::SmsCredential::new(number.clone())),
         }
     }
 
-    /// The shared secret, where it keeps one.
-    ///
-    /// # Errors
-    /// [`SealError`] when it can't be opened.
-    pub fn open(&self, holder: Holder<'_>, world: &World<'_>) -> Result<Option<SharedSecret>, SealError> {
-        match self {
-            Credential::Totp(totp) => totp.open(holder, world).map(Some),
-            Credential::Hotp(hotp) => hotp.open(holder, world).map(Some),
-            Credential::Backup(_) => Ok(None),
-        }
-    }
-
-    /// The provider that judges codes of this kind.
-    pub fn provider(&mut self) -> &mut dyn Provider {
+    /// The provider that speaks of this kind.
+    pub fn provider(&self) -> &dyn Provider {
         match self {
             Credential::Totp(totp) => totp,
             Credential::Hotp(hotp) => hotp,
             Credential::Backup(backup) => backup,
+            Credential::Sms(sms) => sms,
+        }
+    }
+
+    /// The provider that judges codes of this kind.
+    pub fn provider_mut(&mut self) -> &mut dyn Provider {
+        match self {
+            Credential::Totp(totp) => totp,
+            Credential::Hotp(hotp) => hotp,
+            Credential::Backup(backup) => backup,
+            Credential::Sms(sms) => sms,
         }
     }
 }
@@ -153,17 +174,87 @@ impl fmt::Debug for Accepted {
     }
 }
 
-/// One kind of second factor.
+/// What the owner of a factor that was just made is offered, once.
+#[derive(Default)]
+pub struct Offer {
+    /// What is carried into an authenticator, as a picture or as text. Where there is none, there is nothing to show.
+    pub authenticator: Option<Authenticator>,
+    /// The confirming code, where it is sent; whoever sends it takes it from here.
+    pub to_text: Option<ToText>,
+}
+
+/// A secret and the parameters of its codes.
+pub struct Authenticator {
+    /// The shared secret.
+    pub secret: SharedSecret,
+    /// The parameters of its codes.
+    pub parameters: Totp,
+}
+
+/// A code and the number it is to be sent to; for the courier alone.
+///
+/// # Security
+/// It has no Debug. Whoever asked for the code must not learn it from the answer.
+pub struct ToText {
+    /// Where it goes.
+    pub number: PhoneNumber,
+    /// The code.
+    pub code: Zeroizing<String>,
+    /// Seconds it lives.
+    pub expires_in_s: u32,
+}
+
+/// One kind of second factor, from what its owner is offered to the last of its codes.
 ///
 /// # Security
 /// A provider compares in constant time, marks what it accepts as used in the record it is given, and never
-/// says more than its verdict. It is asked only after the throttle had room.
+/// says more than its verdict. It is asked only after the throttle had room, and what it was given is stored whatever
+/// its verdict.
 pub trait Provider {
+    /// What doors and lists call it.
+    fn kind(&self) -> &'static str;
+
+    /// What it is, in a few words to its owner.
+    fn about(&self) -> String;
+
     /// The class its guesses are counted in.
     fn class(&self) -> Class;
 
     /// The method's name in `amr` (RFC 8176 where it has one).
     fn method(&self) -> &'static str;
+
+    /// What its owner is offered when it was just made; nothing of what nobody enrols alone.
+    ///
+    /// # Errors
+    /// [`SealError`] when its secret can't be opened.
+    fn offer(&mut self, holder: Holder<'_>, world: &mut World<'_>) -> Result<Offer, SealError> {
+        let _ = (holder, world);
+        Ok(Offer::default())
+    }
+
+    /// Judges the code that confirms it, which is used up by that.
+    ///
+    /// # Errors
+    /// [`SealError`] when its secret can't be opened.
+    fn confirm(
+        &mut self,
+        code: &str,
+        holder: Holder<'_>,
+        world: &mut World<'_>,
+    ) -> Result<CodeVerdict, SealError> {
+        self.check(code, holder, world)
+    }
+
+    /// Whether its codes are sent, so that one must be asked for.
+    fn is_sent(&self) -> bool {
+        false
+    }
+
+    /// Draws a code to be sent, in place of any before it; none where its owner has the codes.
+    fn send(&mut self, holder: Holder<'_>, world: &mut World<'_>) -> Option<ToText> {
+        let _ = (holder, world);
+        None
+    }
 
     /// Judges a code and, when it is accepted, marks it as used.
     ///
@@ -192,11 +283,38 @@ pub trait Provider {
         Ok(CodeVerdict::Malformed)
     }
 
+    /// How many codes are left, where they are counted.
+    fn codes_left(&self) -> Option<usize> {
+        None
+    }
+
+    /// The lowest counter or time step whose code was not used up, where its codes have an order.
+    fn next(&self) -> Option<u64> {
+        None
+    }
+
+    /// The shared secret, where it keeps one.
+    ///
+    /// # Errors
+    /// [`SealError`] when it can't be opened.
+    fn secret(&self, holder: Holder<'_>, world: &World<'_>) -> Result<Option<SharedSecret>, SealError> {
+        let _ = (holder, world);
+        Ok(None)
+    }
+
+    /// The id of the key that its secret is sealed under, where it keeps a secret.
+    fn key_id(&self) -> Option<&str> {
+        None
+    }
+
     /// Seals its secrets anew under the ring's current key; false when there was nothing to do.
     ///
     /// # Errors
     /// [`SealError`] when a secret can't be opened.
-    fn reseal(&mut self, holder: Holder<'_>, world: &mut World<'_>) -> Result<bool, SealError>;
+    fn reseal(&mut self, holder: Holder<'_>, world: &mut World<'_>) -> Result<bool, SealError> {
+        let _ = (holder, world);
+        Ok(false)
+    }
 }
 
 /// The class of credential that a text has the shape of; none when it has the shape of no code at all.

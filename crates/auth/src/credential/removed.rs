@@ -9,7 +9,7 @@ use countersign_core::otp::SharedSecret;
 use countersign_core::time::StepNumber;
 use serde::{Deserialize, Serialize};
 
-use super::{Credential, Factor, Holder};
+use super::{Factor, Holder};
 use crate::id::hex;
 use crate::name::Name;
 use crate::policy::REMOVED_MAX;
@@ -40,16 +40,13 @@ impl Removed {
     /// Nothing for a factor that keeps no secret, never counted, or can't be opened: that its key is lost must keep
     /// nobody from removing it.
     fn of(factor: &Factor, account: &Name, world: &World<'_>) -> Option<Removed> {
-        let next = match &factor.credential {
-            Credential::Totp(totp) => totp.last_accepted.map_or(0, |step| step.0.saturating_add(1)),
-            Credential::Hotp(hotp) => hotp.next.0,
-            Credential::Backup(_) => return None,
-        };
+        let provider = factor.credential.provider();
+        let next = provider.next()?;
         let holder = Holder {
             account,
             factor: &factor.id,
         };
-        let secret = factor.credential.open(holder, world).ok().flatten()?;
+        let secret = provider.secret(holder, world).ok().flatten()?;
         factor.is_active().then(|| Removed {
             secret: tag(&secret, account, world.keys),
             next,

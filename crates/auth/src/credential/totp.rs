@@ -3,13 +3,16 @@
 //! Knows: the sealed secret, its parameters, the learned drift and the highest accepted step number. Must
 //! never know: the throttle, or which door the code came through. The arithmetic is `countersign_core::otp`.
 
+use alloc::string::String;
+
 use countersign_core::otp::{
     AcceptanceWindow, Algorithm, Code, Digits, Presented, Resynchronised, SharedSecret, Totp, Verdict,
 };
 use countersign_core::time::{StepNumber, TimeStep, UnixSeconds};
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
-use super::{Accepted, CodeVerdict, Holder, Provider};
+use super::{Accepted, Authenticator, CodeVerdict, Holder, Offer, Provider};
 use crate::policy::Acceptance;
 use crate::rule::World;
 use crate::seal::{SealError, Sealed};
@@ -19,7 +22,7 @@ use crate::throttle::Class;
 const COLUMN: &str = "factor.totp.secret";
 
 /// Bytes of a generated secret: 160 bits (RFC 4226 §4 R6).
-pub const SECRET_BYTES: usize = 20;
+const SECRET_BYTES: usize = 20;
 
 /// What is kept of a time-based one-time password.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +43,14 @@ pub struct TotpCredential {
 }
 
 impl TotpCredential {
+    /// Draws a secret for a new credential, with the parameters that the policy has now.
+    pub fn draw(holder: Holder<'_>, world: &mut World<'_>) -> TotpCredential {
+        let mut bytes = Zeroizing::new([0u8; SECRET_BYTES]);
+        world.entropy.fill(&mut *bytes);
+        let secret = SharedSecret::from_bytes(&*bytes).expect("20 bytes are within the bounds of a secret");
+        TotpCredential::seal(&secret, world.policy.parameters, holder, world)
+    }
+
     /// Seals a secret into a new credential that has accepted nothing yet.
     pub fn seal(
         secret: &SharedSecret,
@@ -148,13 +159,66 @@ pub enum TotpVerdict {
     ClockNotSet,
 }
 
+impl From<TotpVerdict> for CodeVerdict {
+    fn from(verdict: TotpVerdict) -> CodeVerdict {
+        match verdict {
+            TotpVerdict::Accepted { .. } => CodeVerdict::Accepted(Accepted::default()),
+            TotpVerdict::AlreadyUsed => CodeVerdict::AlreadyUsed,
+            TotpVerdict::Wrong => CodeVerdict::Wrong,
+            TotpVerdict::Malformed => CodeVerdict::Malformed,
+            TotpVerdict::ClockNotSet => CodeVerdict::ClockNotSet,
+        }
+    }
+}
+
 impl Provider for TotpCredential {
+    fn kind(&self) -> &'static str {
+        "totp"
+    }
+
+    fn about(&self) -> String {
+        String::from("Time-based codes")
+    }
+
     fn class(&self) -> Class {
         Class::Otp
     }
 
     fn method(&self) -> &'static str {
         "otp"
+    }
+
+    fn offer(&mut self, holder: Holder<'_>, world: &mut World<'_>) -> Result<Offer, SealError> {
+        Ok(Offer {
+            authenticator: Some(Authenticator {
+                secret: self.open(holder, world)?,
+                parameters: self.parameters(),
+            }),
+            to_text: None,
+        })
+    }
+
+    /// The code is looked for in a wide window and the drift is learned (RFC 6238 §6): the session in which it is
+    /// confirmed is what makes that safe.
+    fn confirm(
+        &mut self,
+        code: &str,
+        holder: Holder<'_>,
+        world: &mut World<'_>,
+    ) -> Result<CodeVerdict, SealError> {
+        let steps = world.policy.enrolment_drift_steps;
+        let window = AcceptanceWindow {
+            past: steps,
+            future: steps,
+        };
+        let verdict = self.accept(code, window, holder, world)?;
+        if let TotpVerdict::Accepted { drift } = verdict {
+            // A code may come a step late however right the clock is; a drift learned of that would make two steps of
+            // one.
+            let is_chance = world.policy.acceptance == Acceptance::Strict && drift.unsigned_abs() == 1;
+            self.drift = if is_chance { 0 } else { drift };
+        }
+        Ok(verdict.into())
     }
 
     fn check(
@@ -164,18 +228,13 @@ impl Provider for TotpCredential {
         world: &mut World<'_>,
     ) -> Result<CodeVerdict, SealError> {
         let window = self.window(world);
-        Ok(match self.accept(code, window, holder, world)? {
-            TotpVerdict::Accepted { drift } => {
-                if world.policy.acceptance == Acceptance::Learned {
-                    self.learn(drift, world);
-                }
-                CodeVerdict::Accepted(Accepted::default())
-            }
-            TotpVerdict::AlreadyUsed => CodeVerdict::AlreadyUsed,
-            TotpVerdict::Wrong => CodeVerdict::Wrong,
-            TotpVerdict::Malformed => CodeVerdict::Malformed,
-            TotpVerdict::ClockNotSet => CodeVerdict::ClockNotSet,
-        })
+        let verdict = self.accept(code, window, holder, world)?;
+        if let TotpVerdict::Accepted { drift } = verdict
+            && world.policy.acceptance == Acceptance::Learned
+        {
+            self.learn(drift, world);
+        }
+        Ok(verdict.into())
     }
 
     fn resynchronise(
@@ -209,6 +268,18 @@ impl Provider for TotpCredential {
         self.last_accepted = Some(step);
         self.drift = drift;
         Ok(CodeVerdict::Accepted(Accepted::default()))
+    }
+
+    fn next(&self) -> Option<u64> {
+        Some(self.last_accepted.map_or(0, |step| step.0.saturating_add(1)))
+    }
+
+    fn secret(&self, holder: Holder<'_>, world: &World<'_>) -> Result<Option<SharedSecret>, SealError> {
+        self.open(holder, world).map(Some)
+    }
+
+    fn key_id(&self) -> Option<&str> {
+        Some(self.secret.key_id())
     }
 
     fn reseal(&mut self, holder: Holder<'_>, world: &mut World<'_>) -> Result<bool, SealError> {

@@ -12,7 +12,7 @@ use countersign_auth::policy::{
 };
 use countersign_auth::record::{Key, NoticeKind, Record};
 
-use crate::world::{HOME, Installation, asker, code, from_browser, name, origin};
+use crate::world::{HOME, Installation, asker, code, from_browser, name, origin, secret};
 
 fn stored(installation: &Installation, kind: fn(&Key) -> bool) -> usize {
     installation.records.keys().filter(|key| kind(key)).count()
@@ -127,7 +127,7 @@ fn fifty_first_notice_drops_the_oldest() {
     assert_eq!(installation.notices(&bob), [NoticeKind::FactorAdded]);
     let bob = crate::world::Person {
         name: bob,
-        secret: enrolment.secret,
+        secret: secret(&enrolment),
         backup_codes: enrolment.backup_codes,
     };
     // The first browser is no news; each of fifty more is.
@@ -151,7 +151,7 @@ fn factors_are_enrolled_up_to_the_limit_and_a_code_is_not_spent_beyond_it() {
             Err(denied) => break denied,
         };
         let confirm = Confirm {
-            asker: asker(&session, &code(&enrolment.secret, installation.now, 0)),
+            asker: asker(&session, &code(&secret(&enrolment), installation.now, 0)),
         };
         session = installation.submit(&confirm).expect("the code is right");
         let factors = &installation.account(&alice.name).factors;

@@ -2,7 +2,7 @@
 
 use countersign_auth::command::upkeep::Reseal;
 use countersign_auth::credential::backup::BackupCodes;
-use countersign_auth::credential::{Accepted, Credential, Holder};
+use countersign_auth::credential::{Accepted, Credential, Holder, Provider};
 use countersign_auth::record::{Key, Record};
 use countersign_auth::rule::World;
 use countersign_auth::seal::KeyRing;
@@ -13,7 +13,7 @@ use crate::world::{HOME, Installation, Person, name, origin, signed_in};
 
 fn key_ids(installation: &Installation, person: &Person) -> Vec<(bool, Option<String>)> {
     let factors = &installation.account(&person.name).factors;
-    let id = |credential: &Credential| credential.key_id().map(str::to_owned);
+    let id = |credential: &Credential| credential.provider().key_id().map(str::to_owned);
     factors
         .iter()
         .map(|factor| (factor.is_backup(), id(&factor.credential)))
@@ -90,7 +90,7 @@ fn backup_code_is_the_base32_of_120_random_bits_in_fours() {
         entropy: &mut entropy,
     };
     let (set, codes) = BackupCodes::draw(holder, &mut world);
-    assert_eq!((set.left(), codes.len()), (10, 10));
+    assert_eq!((set.codes_left(), codes.len()), (Some(10), 10));
     for (code, bytes) in codes.iter().zip(drawn.chunks(15)) {
         let base32 = SharedSecret::from_bytes(bytes)
             .expect("15 bytes are a secret")

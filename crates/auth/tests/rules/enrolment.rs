@@ -13,7 +13,7 @@ use countersign_auth::session::Level;
 use countersign_core::otp::{Digits, Totp};
 use countersign_core::time::TimeStep;
 
-use crate::world::{HOME, Installation, Person, asker, code, granted, origin, wrong_code};
+use crate::world::{HOME, Installation, Person, asker, code, granted, origin, secret, wrong_code};
 
 fn confirm(
     installation: &mut Installation,
@@ -21,7 +21,7 @@ fn confirm(
     enrolment: &Enrolment,
     steps: i64,
 ) -> Result<SignedIn, Denied> {
-    let code = code(&enrolment.secret, installation.now, steps);
+    let code = code(&secret(enrolment), installation.now, steps);
     let asker = asker(session, &code);
     installation.submit(&Confirm { asker })
 }
@@ -38,7 +38,7 @@ fn pending() -> (Installation, Name, SignedIn, Enrolment) {
 fn person(name: Name, enrolment: Enrolment) -> Person {
     Person {
         name,
-        secret: enrolment.secret,
+        secret: secret(&enrolment),
         backup_codes: enrolment.backup_codes,
     }
 }
@@ -192,7 +192,7 @@ fn strict_enrolment_learns_nothing_of_a_code_that_is_one_step_off() {
 #[test]
 fn wrong_confirming_codes_are_guesses_like_any_other() {
     let (mut installation, bob, session, enrolment) = pending();
-    let wrong = wrong_code(&enrolment.secret, installation.now);
+    let wrong = wrong_code(&secret(&enrolment), installation.now);
     for _ in 0..5 {
         let asker = asker(&session, &wrong);
         assert_eq!(installation.submit(&Confirm { asker }), Err(Denied::Refused));

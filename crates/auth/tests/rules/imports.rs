@@ -337,7 +337,7 @@ fn codes_that_were_used_stay_used_when_a_token_comes_back_as_whatever_kind() {
                     .find_map(|factor| match &factor.credential {
                         Credential::Totp(totp) => totp.last_accepted,
                         Credential::Hotp(hotp) => hotp.next.0.checked_sub(1).map(StepNumber),
-                        Credential::Backup(_) => None,
+                        Credential::Backup(_) | Credential::Sms(_) => None,
                     });
             assert_eq!(kept, Some(StepNumber(used)));
         }

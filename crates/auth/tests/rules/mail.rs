@@ -17,7 +17,8 @@ use countersign_auth::session::Level;
 use zeroize::Zeroizing;
 
 use crate::world::{
-    HOME, Installation, Person, asker, code, from_browser, granted, hash, name, origin, signed_in, wrong_code,
+    HOME, Installation, Person, asker, code, from_browser, granted, hash, name, origin, secret, signed_in,
+    wrong_code,
 };
 
 const ADDRESS: &str = "alice@example.org";
@@ -211,7 +212,7 @@ fn lost_second_factors_stay_until_the_new_one_is_confirmed() {
 
     let now = installation.now;
     let confirm = enrol::Confirm {
-        asker: asker(&session, &code(&begun.given.secret, now, 0)),
+        asker: asker(&session, &code(&secret(&begun.given), now, 0)),
     };
     let whole = installation.submit(&confirm).expect("the code is right");
     assert_eq!(whole.level, Level::Two);

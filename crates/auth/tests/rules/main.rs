@@ -19,5 +19,7 @@ mod recovery;
 mod sign_in;
 mod standing;
 mod table;
+mod text_messages;
 mod tokens;
+mod vouching;
 mod world;

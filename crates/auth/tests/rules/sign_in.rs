@@ -333,7 +333,7 @@ fn secrets_swapped_between_accounts_do_not_open() {
             .iter()
             .find_map(|factor| match &factor.credential {
                 Credential::Totp(totp) => Some(totp.secret.clone()),
-                Credential::Hotp(_) | Credential::Backup(_) => None,
+                _ => None,
             })
     };
     for factor in &mut changed.factors {

@@ -6,6 +6,7 @@ use countersign_auth::command::code::{Verified, Verify};
 use countersign_auth::command::enrol::{self, Asker, Denied, Enrolment, Granted};
 use countersign_auth::command::password::{Begin, Begun, Checked, Finish, Finished};
 use countersign_auth::command::{Onward, SignedIn, operator};
+use countersign_auth::credential::Wish;
 use countersign_auth::event::{Act, Door, Event, Origin, Reason};
 use countersign_auth::id::{Digest, Token};
 use countersign_auth::name::Name;
@@ -68,6 +69,13 @@ pub fn wrong_code(secret: &SharedSecret, now: UnixSeconds) -> String {
         .into_iter()
         .find(|candidate| !near.contains(candidate))
         .expect("23 codes are not all codes")
+}
+
+/// The secret that an enrolment offered.
+pub fn secret(enrolment: &Enrolment) -> SharedSecret {
+    let authenticator = enrolment.offer.authenticator.as_ref();
+    let shown = &authenticator.expect("it is shown").secret;
+    SharedSecret::from_bytes(shown.expose()).expect("it is a secret")
 }
 
 pub fn name(text: &str) -> Name {
@@ -193,7 +201,7 @@ impl Installation {
         let enrolment = added.enrolment.expect("a factor was asked for");
         Person {
             name: name(text),
-            secret: enrolment.secret,
+            secret: secret(&enrolment),
             backup_codes: enrolment.backup_codes,
         }
     }
@@ -279,6 +287,7 @@ impl Installation {
     pub fn begin_enrolment(&mut self, asker: Asker) -> Result<Granted<Enrolment>, Denied> {
         self.submit(&enrol::Begin {
             asker,
+            wish: Wish::Authenticator,
             label: "phone".into(),
         })
     }

@@ -101,6 +101,8 @@ enum Action {
     Invite(Named),
     /// Remove password and second factors, end sessions, and issue a link to begin anew
     Reset(Named),
+    /// Vouch for an account's owner by a link that is one of two proofs to recover the account, and opens nothing alone
+    Vouch(Named),
     /// Remove all second factors of an account and end its sessions; the password stays, and its next sign-in sets one
     /// up
     RemoveFactors {
@@ -217,6 +219,7 @@ impl User {
             Action::Enable(named) => named.manage(|name| Ask::UserEnable { name }),
             Action::Invite(named) => named.manage(|name| Ask::UserInvite { name }),
             Action::Reset(named) => named.manage(|name| Ask::UserReset { name }),
+            Action::Vouch(named) => named.manage(|name| Ask::UserVouch { name }),
             Action::Unlock(named) => named.manage(|name| Ask::UserUnlock { name }),
             Action::Email {
                 name,

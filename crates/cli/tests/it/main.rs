@@ -30,9 +30,11 @@ mod rules;
 mod settings;
 mod sign_in;
 mod terminal;
+mod texts;
 #[cfg(not(debug_assertions))]
 mod timing;
 mod tools;
 mod trying_out;
 mod volume;
+mod vouching;
 mod world;

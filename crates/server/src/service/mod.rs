@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use countersign_auth::command::{Onward, code, enrol, password, resynchronise, ticket, upkeep};
-use countersign_auth::credential::class_of;
+use countersign_auth::credential::{Wish, class_of};
 use countersign_auth::event::{Act, Event, Origin, Reason};
 use countersign_auth::id::{Digest, Token};
 use countersign_auth::name::{Name, NameError};
@@ -42,6 +42,7 @@ pub mod recovery;
 pub mod refusals;
 pub mod rules;
 pub mod sessions;
+pub mod texting;
 pub mod tokens;
 pub mod upkeeper;
 
@@ -435,22 +436,31 @@ impl Service {
             .await
     }
 
-    /// Begins the enrolment of a time-based factor; the code is owed once a second factor is active.
+    /// Begins the enrolment of a factor; the code is owed once a second factor is active. What its provider sends is on
+    /// its way when this answers.
     ///
     /// # Errors
     /// [`Failure`].
     pub async fn begin_enrolment(
         &self,
         live: &Live,
+        wish: Wish,
         label: &str,
         code: &str,
         origin: &Origin,
     ) -> Result<Granted<enrol::Enrolment>, Failure> {
         let rule = enrol::Begin {
             asker: asker(live, code, origin),
+            wish,
             label: label.to_owned(),
         };
-        self.submit_own(Act::FactorAdd, rule, origin).await
+        let mut begun = self.submit_own(Act::FactorAdd, rule, origin).await?;
+        if let Ok(granted) = &mut begun
+            && let Some(to_text) = granted.given.offer.to_text.take()
+        {
+            self.text(live.session.account.clone(), to_text, origin);
+        }
+        Ok(begun)
     }
 
     /// Confirms the pending factor by a code of it.

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use countersign_auth::command::recovery::cancel_token;
 use countersign_auth::command::upkeep;
-use countersign_auth::contact::MailAddress;
+use countersign_auth::contact::{MailAddress, PhoneNumber};
 use countersign_auth::id::Digest;
 use countersign_auth::name::Name;
 use countersign_auth::record::{Account, Key, Notice, NoticeKind, Record};
@@ -57,12 +57,10 @@ pub enum Errand {
 /// # Security
 /// It has no Debug.
 pub struct Code {
-    /// Which words go with it.
-    pub words: Words,
     /// Whose account it is about.
     pub name: Name,
     /// Where it goes.
-    pub to: MailAddress,
+    pub to: Receiver,
     /// The code.
     pub code: Zeroizing<String>,
     /// When it was drawn.
@@ -73,6 +71,14 @@ pub struct Code {
     pub network: String,
     /// Its identifier.
     pub id: Digest,
+}
+
+/// Where a code goes.
+pub enum Receiver {
+    /// To an address, in these words.
+    Mail(MailAddress, Words),
+    /// To a telephone.
+    Phone(PhoneNumber),
 }
 
 /// Where errands are left; cheap to share.
@@ -201,7 +207,10 @@ impl Bag {
     async fn carry(self: Arc<Self>, errand: Errand) -> Option<Digest> {
         match errand {
             Errand::Code(code) => {
-                self.hand_over(self.worded_code(&code)).await;
+                match self.worded_code(&code) {
+                    Some(carried) => drop(self.hand_over(carried).await),
+                    None => tracing::warn!("a code was to go where no messages are sent"),
+                }
                 None
             }
             Errand::Notice(id) => {
@@ -263,7 +272,32 @@ impl Bag {
         false
     }
 
-    fn worded_code(&self, code: &Code) -> Carried {
+    /// A code in its words, and who carries it; none where there is no courier to that place.
+    fn worded_code(&self, code: &Code) -> Option<Carried> {
+        let (courier, to, (subject, text)) = match &code.to {
+            Receiver::Mail(address, words) => {
+                let words = self.mailed_words(code, *words);
+                (&self.means.mail, address.as_str(), words)
+            }
+            Receiver::Phone(number) => {
+                let words = (String::new(), texted_code(code, &self.means.links));
+                (self.means.texts.as_ref()?, number.as_str(), words)
+            }
+        };
+        Some(Carried {
+            courier: courier.clone(),
+            message: Message {
+                id: code.id.to_string(),
+                to: to.to_owned(),
+                subject,
+                text,
+                at: code.at,
+            },
+            until: code.at.plus(u64::from(code.expires_in_s)),
+        })
+    }
+
+    fn mailed_words(&self, code: &Code, words: Words) -> (String, Zeroizing<String>) {
         let minutes = code.expires_in_s.div_ceil(60).to_string();
         let link = format!("{}/recover", self.means.links);
         let filling = [
@@ -275,18 +309,7 @@ impl Bag {
             ("network", &code.network),
             ("link", &link),
         ];
-        let (subject, text) = self.means.templates.fill(code.words, &filling);
-        Carried {
-            courier: self.means.mail.clone(),
-            message: Message {
-                id: code.id.to_string(),
-                to: code.to.as_str().to_owned(),
-                subject,
-                text,
-                at: code.at,
-            },
-            until: code.at.plus(u64::from(code.expires_in_s)),
-        }
+        self.means.templates.fill(words, &filling)
     }
 
     /// Everything by which a notice reaches its account's owner.
@@ -354,6 +377,22 @@ fn is_recovery(kind: NoticeKind) -> bool {
             | NoticeKind::PasswordRecovered
             | NoticeKind::FactorsRecovered
     )
+}
+
+/// The words of a code for a telephone. The last line binds it to this site, so that a telephone that knows the form of
+/// origin-bound codes offers it nowhere else.
+fn texted_code(code: &Code, links: &str) -> Zeroizing<String> {
+    let (minutes, digits) = (code.expires_in_s.div_ceil(60), code.code.as_str());
+    let authority = links.split_once("://").map_or(links, |(_, authority)| authority);
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    let text = format!(
+        "{digits} is your code for {links}. It works for {minutes} minutes, once. Nobody asks you for it but that \
+         page.\n\n@{host} #{digits}"
+    );
+    Zeroizing::new(text)
 }
 
 /// A moment for a person, in UTC.

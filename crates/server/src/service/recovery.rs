@@ -16,7 +16,7 @@ use countersign_auth::name::{Name, NameError};
 use countersign_auth::record::Lost;
 use zeroize::Zeroizing;
 
-use super::post::{Code, Errand};
+use super::post::{Code, Errand, Receiver};
 use super::{Failure, Granted, Live, Service, asker, draw_token, names};
 use crate::deliver::templates::Kind as Words;
 
@@ -46,6 +46,8 @@ pub enum Typed<'a> {
     Code(&'a str),
     /// The password.
     Password(&'a str),
+    /// What an operator handed over.
+    Ticket(&'a str),
 }
 
 impl Service {
@@ -97,9 +99,8 @@ impl Service {
 
     fn send(&self, words: Words, name: Name, to_send: contact::ToSend, origin: &Origin) {
         self.outbox.leave(Errand::Code(Code {
-            words,
             name,
-            to: to_send.address,
+            to: Receiver::Mail(to_send.address, words),
             code: to_send.code,
             at: self.clock.shown(),
             expires_in_s: to_send.expires_in_s,
@@ -108,7 +109,8 @@ impl Service {
         }));
     }
 
-    /// Shows both proofs. No password is hashed before the mailed code was right.
+    /// Shows both proofs. No password is hashed before the mailed code was right. Where an operator vouched, `recovery` is
+    /// what they handed over, and nothing was mailed.
     ///
     /// # Errors
     /// [`Failure`].
@@ -133,6 +135,7 @@ impl Service {
         for _ in 0..2 {
             let left = match &left {
                 Typed::Code(code) => Left::Code(Zeroizing::new((*code).to_owned())),
+                Typed::Ticket(ticket) => Left::Vouched(Digest::of(ticket)),
                 Typed::Password(password) => match self.checked_if_due(&shown, password, origin).await? {
                     Ok(checked) => Left::Password(checked),
                     Err(retry_after_s) => return Ok(Proved::Throttled { retry_after_s }),
@@ -146,7 +149,7 @@ impl Service {
             let proved = self.submit(rule).await?;
             let reason = match proved {
                 Proved::NoRecovery => Some(Reason::NoRecovery),
-                Proved::Malformed => Some(Reason::Malformed),
+                Proved::Malformed | Proved::NotTogether => Some(Reason::Malformed),
                 Proved::Throttled { .. } => Some(Reason::Throttled),
                 _ => None,
             };

@@ -222,6 +222,10 @@ impl Settings {
 
     /// What is wrong with the settings of mail and text messages together.
     fn mail_disagreements(&self, note: &mut impl FnMut(&str, String, &str)) {
+        if self.policy.sms_codes && self.sms_webhook.is_none() {
+            let problem = "there is nothing that codes could be sent by".to_owned();
+            note("sms_codes", problem, "set `sms_webhook`, or write never");
+        }
         let Some(relay) = &self.smtp_url else {
             let depend = [
                 ("mail_from", self.mail_from.is_some()),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::table::{Setting, TABLE};
+use super::table::{Setting, TABLE, Wrong};
 use super::{Mistake, Settings};
 
 /// The profile for trying out.
@@ -174,19 +174,10 @@ impl Sources {
             problem,
             remedy: remedy.to_owned(),
         };
-        let table: toml::Table = match toml::from_str(text) {
+        let table = match table(text) {
             Ok(table) => table,
-            Err(error) => {
-                let before = error
-                    .span()
-                    .map_or("", |span| text.get(..span.start).unwrap_or(""));
-                let line = before.matches('\n').count() + 1;
-                let problem = format!("line {line} is no TOML: {}", error.message());
-                mistakes.push(mistake(
-                    "the settings file",
-                    problem,
-                    "write `name = value`, one a line",
-                ));
+            Err((problem, remedy)) => {
+                mistakes.push(mistake("the settings file", problem, &remedy));
                 return;
             }
         };
@@ -235,6 +226,31 @@ impl Sources {
             }
         }
     }
+}
+
+/// The names and values of a file: TOML, or, where it begins with a brace, which TOML never does, one JSON object of the
+/// same.
+fn table(text: &str) -> Result<toml::Table, Wrong> {
+    if text.trim_start().starts_with('{') {
+        let remedy = || "write one object, each setting once, as in {\"name\": value}".to_owned();
+        // A whole value, and not the table alone, because that is read with every name at most once.
+        return match serde_json::from_str(text) {
+            Ok(toml::Value::Table(table)) => Ok(table),
+            Ok(_) => Err(("it holds no settings".to_owned(), remedy())),
+            Err(error) => {
+                let problem = format!("line {} is no JSON of settings: {error}", error.line());
+                Err((problem, remedy()))
+            }
+        };
+    }
+    toml::from_str(text).map_err(|error| {
+        let before = error
+            .span()
+            .map_or("", |span| text.get(..span.start).unwrap_or(""));
+        let line = before.matches('\n').count() + 1;
+        let problem = format!("line {line} is no TOML: {}", error.message());
+        (problem, "write `name = value`, one a line".to_owned())
+    })
 }
 
 fn known(name: &str) -> Option<&'static Setting> {
@@ -306,6 +322,73 @@ mod tests {
             (TlsChoice::Own, Profile::Production)
         );
         assert_eq!(settings.cost(), crate::service::hashing::Cost::PRODUCTION);
+    }
+
+    #[test]
+    fn switch_for_codes_is_read_from_every_spelling_and_every_source() {
+        let verifies = |value: &str, sources: fn(&str) -> Sources| {
+            let mut sources = sources(value);
+            sources.flags = pairs(&[("profile", "development")]);
+            let (settings, _) = sources.resolve().expect("development takes both");
+            !settings.policy.dummy_codes
+        };
+        let environment: fn(&str) -> Sources = |value| Sources {
+            environment: pairs(&[("TOTP_ENABLED", value)]),
+            ..Sources::default()
+        };
+        let toml: fn(&str) -> Sources = |value| file(&format!("totp_enabled = \"{value}\"\n"));
+        let json: fn(&str) -> Sources = |value| file(&format!("{{\"totp_enabled\": \"{value}\"}}"));
+        for sources in [environment, toml, json] {
+            for on in ["true", "1", "yes", "on", "TRUE", "Yes", "oN", " true "] {
+                assert!(verifies(on, sources), "{on}");
+            }
+            for off in ["false", "0", "no", "off", "", "2", "y", "enabled", "truе"] {
+                assert!(!verifies(off, sources), "{off}");
+            }
+        }
+        // JSON and TOML have values of their own for it.
+        let bare: fn(&str) -> Sources = |value| file(&format!(" \n{{\"totp_enabled\": {value}}}"));
+        assert!(verifies("true", bare) && verifies("1", bare));
+        assert!(!verifies("false", bare) && !verifies("0", bare));
+        let bare: fn(&str) -> Sources = |value| file(&format!("totp_enabled = {value}"));
+        assert!(verifies("true", bare) && !verifies("false", bare));
+    }
+
+    #[test]
+    fn production_refuses_a_switch_for_codes_that_is_off_in_json_too() {
+        let found = mistakes(&file(r#"{"totp_enabled": false}"#));
+        assert_eq!(found.len(), 1);
+        assert!(
+            found[0].starts_with("totp_enabled: production verifies codes"),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn file_of_json_is_read_like_the_same_in_toml_and_its_mistakes_are_named() {
+        let json = r#"{"session_s": 7200, "names": ["a.example", "b.example"], "tls": "own"}"#;
+        let toml = "session_s = 7200\nnames = [\"a.example\", \"b.example\"]\ntls = \"own\"\n";
+        let settings = |text: &str| file(text).resolve().expect("right").0;
+        assert_eq!(settings(json), settings(toml));
+        assert_eq!(settings(json).policy.session_s, 7200);
+        for (wrong, told) in [
+            (
+                "{\n\"session_s\": }",
+                "the settings file (file): line 2 is no JSON",
+            ),
+            ("{\"session_s\": 60, \"session_s\": 61}", "duplicate key"),
+            ("{\"session_s\": 60} {}", "line 1 is no JSON"),
+            ("{\"session_s\": null}", "is no JSON"),
+            (
+                r#"{"$__toml_private_datetime": "1979-05-27"}"#,
+                "it holds no settings",
+            ),
+            ("{\"sesion_s\": 60}", "the nearest is `session_s`"),
+            ("{\"session_s\": {}}", "a value of type table does not fit here"),
+        ] {
+            let found = mistakes(&file(wrong));
+            assert!(found[0].contains(told), "{wrong}: {found:?}");
+        }
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl Setting {
 }
 
 /// Every setting, in the order of the example file.
-pub const TABLE: [Setting; 51] = [
+pub const TABLE: [Setting; 52] = [
     Setting {
         name: "data",
         default: "\"data\"",
@@ -261,7 +261,7 @@ pub const TABLE: [Setting; 51] = [
         name: "sms_webhook",
         default: "\"\"",
         about: "Where text messages are posted, over HTTPS: recoveries are then told on an account's telephone as \
-                well.",
+                well, and codes can be sent there; see sms_codes.",
         apply: |to, text| {
             to.sms_webhook = optional(text).map(ToOwned::to_owned);
             match to.sms_webhook.as_deref().map_or(Ok(()), webhook::check_url) {
@@ -277,6 +277,17 @@ pub const TABLE: [Setting; 51] = [
         apply: |to, text| {
             to.sms_webhook_secret_file = optional(text).map(Into::into);
             Ok(())
+        },
+    },
+    Setting {
+        name: "sms_codes",
+        default: "\"never\"",
+        about: "`allowed`: codes by text message, over sms_webhook, are a second factor for who wants them. Who can read or \
+                redirect the messages has the codes: NIST SP 800-63B-4 restricts it, and an authenticator is offered \
+                first. `never`: not even to who has such a factor.",
+        apply: |to, text| {
+            let choices = [("never", false), ("allowed", true)];
+            one_of(text, &choices).map(|allowed| to.policy.sms_codes = allowed)
         },
     },
     Setting {

@@ -31,11 +31,12 @@ mod pool;
 pub use pool::check_address;
 use pool::{Lent, Pool, unavailable};
 
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../../migrations/postgres/0001_records.sql"),
     include_str!("../../migrations/postgres/0002_tokens.sql"),
     include_str!("../../migrations/postgres/0003_sessions.sql"),
     include_str!("../../migrations/postgres/0004_recoveries.sql"),
+    include_str!("../../migrations/postgres/0005_text_messages.sql"),
 ];
 /// The note that says how many migrations were made.
 const NOTE_SCHEMA: &str = "schema";

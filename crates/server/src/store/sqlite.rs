@@ -19,12 +19,13 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, Transac
 use super::codec::{self, Kind};
 use super::{AuditRow, Batch, Chain, Fate, NOTE_HIGH_WATER, NOTE_SEALING_KEY, Store, StoreError};
 
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("../../migrations/sqlite/0001_records.sql"),
     include_str!("../../migrations/sqlite/0002_founder.sql"),
     include_str!("../../migrations/sqlite/0003_tokens.sql"),
     include_str!("../../migrations/sqlite/0004_sessions.sql"),
     include_str!("../../migrations/sqlite/0005_recoveries.sql"),
+    include_str!("../../migrations/sqlite/0006_text_messages.sql"),
 ];
 /// Readers kept open; more callers open their own for the moment.
 const READERS_KEPT: usize = 4;

@@ -82,7 +82,7 @@ async fn operator_does_not_help_an_administrator() {
     let root = site.person("root", true).await;
     site.give(&root.name, Role::Administrator).await;
     let (mut operator, _) = acting(&site, "olga", Role::Operator, 0, true).await;
-    for act in ["invite", "unlock", "end-sessions"] {
+    for act in ["invite", "vouch", "unlock", "end-sessions"] {
         let answer = operator
             .api(Method::POST, &format!("/api/admin/people/root/{act}"), None)
             .await;

@@ -16,6 +16,7 @@ const OPEN: &[&str] = &[
     "/sign-in/code",
     "/setup",
     "/recover",
+    "/recover/vouched",
     "/recover/cancel",
 ];
 /// Pages of somebody who is signed in by all factors due.
@@ -27,6 +28,7 @@ const OWN: &[&str] = &[
     "/account/factors",
     "/account/backup-codes",
     "/account/password",
+    "/account/email",
 ];
 /// Forms of somebody who is signed in by all factors due.
 const OWN_FORMS: &[&str] = &[
@@ -40,6 +42,8 @@ const OWN_FORMS: &[&str] = &[
     "/account/factors/00000000/remove",
     "/account/backup-codes",
     "/account/password",
+    "/account/email",
+    "/account/email/confirm",
 ];
 /// Forms that need less.
 const OTHER_FORMS: &[&str] = &[
@@ -52,6 +56,9 @@ const OTHER_FORMS: &[&str] = &[
     "/enrol/confirm",
     "/recover",
     "/recover/prove",
+    "/recover/vouched",
+    "/sign-in/send-code",
+    "/account/send-code",
     "/recover/finish",
     "/recover/cancel",
 ];
@@ -65,6 +72,7 @@ const FULL: &[(&str, &str)] = &[
     ("mailed_code", "none"),
     ("lost", "password"),
     ("proof", "000000"),
+    ("address", "alice@example.org"),
     ("label", "name"),
     ("current_password", PASSWORD),
     ("new_password", "a quieter horse than the first"),

@@ -167,7 +167,8 @@ impl Person {
             .await
             .expect("the store works")
             .expect("the name is free");
-        let secret = added.enrolment.expect("a factor was asked for").secret;
+        let offer = added.enrolment.expect("a factor was asked for").offer;
+        let secret = offer.authenticator.expect("it is shown").secret;
         Person { name, secret }
     }
 

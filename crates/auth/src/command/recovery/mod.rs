@@ -1,4 +1,5 @@
-//! Recovery by two independent proofs: a code sent to the account's mail address, and the factor that is left.
+//! Recovery by two independent proofs: a code sent to the account's mail address or an operator's word, and the factor
+//! that is left; or both of the former.
 //!
 //! Whoever lost the password proves a second factor, and sets a new password. Whoever lost the second factors proves
 //! the password, and gets a session that can do nothing but enrol a new one, which takes their place when it is
@@ -6,7 +7,7 @@
 //! 800-63B-4 §4.2.2.2: one recovery code and one bound authenticator; §3.1.3.1: mail is no authenticator).
 //!
 //! Knows: requests, proofs, the delay and how it is called off. Must never know: how a code is sent. Read next:
-//! [`prove`] for the proofs, [`finish`] for what they allow.
+//! [`vouch`] for an operator's word, [`prove`] for the proofs, [`finish`] for what they allow.
 //!
 //! A request for a name that nobody has leads to a record of the same kind and size, under a code that was told to
 //! nobody: neither answers nor work tell the names apart.
@@ -22,6 +23,7 @@ use zeroize::Zeroizing;
 
 pub mod finish;
 pub mod prove;
+pub mod vouch;
 
 use super::contact::ToSend;
 use super::{attempt_reads, browser_text, end_recoveries, notify, put, source};
@@ -88,6 +90,7 @@ impl Rule for Request {
             code: mailed::hash(&code, mailed::Use::Recovery(&id), world.keys),
             standing: standing(account, world.keys),
             refused: 0,
+            vouched: false,
             proven: None,
         };
         let mut changes = alloc::vec![
@@ -96,7 +99,7 @@ impl Rule for Request {
         ];
         changes.extend(gate.changes());
         let expires_in_s = world.policy.recovery.code_s;
-        let email = account.filter(|account| obstacle(account).is_none());
+        let email = account.filter(|account| mail_obstacle(account).is_none());
         let to_send = email
             .and_then(|account| account.email.as_ref())
             .map(|email| ToSend {
@@ -120,7 +123,7 @@ impl Request {
                 Event::about_unknown(Act::RecoveryAsk, Ending::Refused, &self.name, &self.origin, keys);
             return event.because(Reason::UnknownName);
         };
-        match obstacle(account) {
+        match mail_obstacle(account) {
             None => Event::about(Act::RecoveryAsk, Ending::Success, &self.name, &self.origin),
             Some(reason) => {
                 Event::about(Act::RecoveryAsk, Ending::Refused, &self.name, &self.origin).because(reason)
@@ -130,11 +133,15 @@ impl Request {
 }
 
 /// Why an account can't be recovered by mail, if it can't.
+fn mail_obstacle(account: &Account) -> Option<Reason> {
+    let no_email = || account.email.is_none().then_some(Reason::NoEmail);
+    obstacle(account).or_else(no_email)
+}
+
+/// Why an account can't be recovered at all, if it can't.
 fn obstacle(account: &Account) -> Option<Reason> {
     if account.disabled {
         Some(Reason::Disabled)
-    } else if account.email.is_none() {
-        Some(Reason::NoEmail)
     } else if account.password.is_none() {
         Some(Reason::NoPassword)
     } else if !account.has_second_factor() {

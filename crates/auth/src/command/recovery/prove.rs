@@ -1,4 +1,5 @@
-//! The two proofs of a recovery: the mailed code first, then the factor that is left.
+//! The two proofs of a recovery: the mailed code or an operator's word first, then the factor that is left; or the code
+//! first, then the word.
 //!
 //! Knows: that the second is looked at only once the first was right, so that whoever does not read the owner's mail
 //! learns nothing of either. Must never know: the password itself.
@@ -9,7 +10,7 @@ use alloc::vec::Vec;
 use countersign_core::limit::Room;
 use zeroize::Zeroizing;
 
-use super::{obstacle, standing, tag};
+use super::{obstacle, standing, tag, vouch};
 use crate::command::password::Checked;
 use crate::command::{
     self, Proof, attempt_reads, browser_text, note_backup_code, note_charge, post, put, settle, source,
@@ -32,7 +33,7 @@ pub struct Shown {
     pub recovery: Digest,
     /// The name it was asked for.
     pub name: Name,
-    /// What was typed as the mailed code.
+    /// What was typed as the mailed code; of no meaning where an operator vouched, which is the first proof then.
     pub code: Zeroizing<String>,
 }
 
@@ -52,7 +53,11 @@ impl Shown {
         })
     }
 
+    /// The first proof: the mailed code, or the token itself that an operator gave away.
     fn compare(&self, recovery: &Recovery, world: &World<'_>) -> Typed {
+        if recovery.vouched {
+            return Typed::Right;
+        }
         let id = self.recovery.to_string();
         mailed::compare(&self.code, &recovery.code, mailed::Use::Recovery(&id), world.keys)
     }
@@ -76,7 +81,9 @@ impl Rule for Look {
 
     fn decide(&self, seen: &Snapshot, world: &mut World<'_>) -> Result<Decision<bool>, Fault> {
         let recovery = self.shown.open(seen, world);
-        let is_right = recovery.is_some_and(|found| self.shown.compare(found, world) == Typed::Right);
+        let is_right = recovery
+            .filter(|found| !found.vouched)
+            .is_some_and(|found| self.shown.compare(found, world) == Typed::Right);
         Ok(Decision::unchanged(is_right))
     }
 }
@@ -88,6 +95,9 @@ pub enum Left {
     Code(Zeroizing<String>),
     /// The password: the second factors were lost. None when it was not checked because the mailed code is wrong.
     Password(Option<Checked>),
+    /// An operator's word, by the digest of the token they gave away: the password was lost, and the second factor is
+    /// owed as ever.
+    Vouched(Digest),
 }
 
 /// Shows both proofs.
@@ -110,6 +120,8 @@ pub enum Proved {
     Refused,
     /// What was typed has not the shape of a code; it was not counted.
     Malformed,
+    /// An operator's word is no proof beside itself, nor beside the password.
+    NotTogether,
     /// A budget has no room; what is left was not evaluated.
     Throttled {
         /// Seconds to wait.
@@ -156,13 +168,20 @@ impl Rule for Prove {
     type Outcome = Proved;
 
     fn reads(&self, seen: &Snapshot, world: &World<'_>) -> Vec<Key> {
-        self.shown.reads(seen, &self.origin, world)
+        let mut keys = self.shown.reads(seen, &self.origin, world);
+        if let Left::Vouched(ticket) = self.left {
+            keys.push(Key::Recovery(ticket));
+        }
+        keys
     }
 
     fn decide(&self, seen: &Snapshot, world: &mut World<'_>) -> Result<Decision<Proved>, Fault> {
         let Some(recovery) = self.shown.open(seen, world) else {
             return Ok(Decision::unchanged(Proved::NoRecovery));
         };
+        if recovery.vouched && !matches!(self.left, Left::Code(_)) {
+            return Ok(Decision::unchanged(Proved::NotTogether));
+        }
         let account = seen.account(&self.shown.name);
         match self.shown.compare(recovery, world) {
             Typed::Malformed => return Ok(Decision::unchanged(Proved::Malformed)),
@@ -185,7 +204,7 @@ impl Rule for Prove {
         let shown = browser_text(&self.origin);
         let source = source(&name, &self.origin, &shown, seen, world);
         let mut gate = Gate::new(&name, true, source, seen, world.keys);
-        let (outcome, mut changes) = match self.second(&mut account, &mut gate, world)? {
+        let (outcome, mut changes) = match self.second(&mut account, &mut gate, seen, world)? {
             Second::Undecided(outcome) => return Ok(Decision::unchanged(outcome)),
             Second::Wrong(reason, charged) => {
                 let mut changes = self.refuse(recovery, true, reason, world);
@@ -208,6 +227,7 @@ impl Prove {
         &self,
         account: &mut Account,
         gate: &mut Gate<'_>,
+        seen: &Snapshot,
         world: &mut World<'_>,
     ) -> Result<Second, Fault> {
         let checked = match &self.left {
@@ -220,6 +240,13 @@ impl Prove {
                     }
                     Proof::Malformed => Second::Undecided(Proved::Malformed),
                     Proof::ClockNotSet => Second::Undecided(Proved::ClockNotSet),
+                });
+            }
+            Left::Vouched(ticket) => {
+                let is_genuine = vouch::is_open(*ticket, &self.shown.name, seen, world);
+                return Ok(match is_genuine {
+                    true => Second::Right(None),
+                    false => Second::Wrong(Reason::NoTicket, Charged::Counted),
                 });
             }
             Left::Password(checked) => checked,
@@ -240,7 +267,7 @@ impl Prove {
 
     fn lost(&self) -> Lost {
         match self.left {
-            Left::Code(_) => Lost::Password,
+            Left::Code(_) | Left::Vouched(_) => Lost::Password,
             Left::Password(_) => Lost::SecondFactor,
         }
     }
@@ -279,6 +306,11 @@ impl Prove {
             0 => u64::from(numbers.code_s),
             _ => RECOVERY_READY_S,
         };
+        if let Left::Vouched(ticket) = self.left {
+            // It works once.
+            account.recoveries.retain(|open| open.id != ticket);
+            changes.push(Change::Delete(Key::Recovery(ticket)));
+        }
         let recovery = Recovery {
             expires_at: ready_at.plus(lives_s),
             code: String::new(),
@@ -295,6 +327,7 @@ impl Prove {
             expires_in_s: u32::try_from(recovery.expires_at.since(world.now)).unwrap_or(u32::MAX),
             replacement_code: replacement,
         };
+        account.recoveries.retain(|open| open.id != self.shown.recovery);
         command::make_room(
             &mut account.recoveries,
             RECOVERIES_MAX,

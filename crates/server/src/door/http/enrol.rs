@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use countersign_auth::command::enrol::{Denied, Enrolment};
-use countersign_auth::credential::{Credential, Factor};
+use countersign_auth::credential::Factor;
 use countersign_core::time::UnixSeconds;
 use fast_qr::QRBuilder;
 use fast_qr::convert::svg::SvgBuilder;
@@ -19,8 +19,10 @@ use zeroize::Zeroizing;
 use super::asked::{Asked, Body, Id, Signed, Whole};
 use super::openapi::{Always, Enrolled, Guessed, InSession, Missing, TooMany, WithBody};
 use super::sign_in::{Opened, clock_not_set, opened};
+use super::texting::no_text_messages;
 use super::{Shared, answer};
-use crate::service::operator::uri;
+use crate::service::operator::{secret_text, uri};
+use crate::service::texting::NoWish;
 
 /// What an enrolment begins with.
 #[derive(Deserialize, ToSchema)]
@@ -29,6 +31,12 @@ use crate::service::operator::uri;
 pub(super) struct Begin {
     #[serde(default)]
     label: String,
+    /// `totp`, which it is without, or `sms`.
+    #[serde(default)]
+    kind: String,
+    /// The telephone number of a factor `sms`, as in +41791234567; without one the account's.
+    #[serde(default)]
+    phone: String,
     /// A code of an active factor, owed once there is one.
     #[serde(default)]
     #[schema(value_type = String)]
@@ -60,6 +68,8 @@ pub(super) struct TwoCodes {
 #[schema(as = PendingFactor)]
 struct Pending<'a> {
     factor: &'a str,
+    kind: &'static str,
+    /// Empty, like the three after it, where a code was sent and there is nothing to scan.
     secret: &'a str,
     otpauth_uri: &'a str,
     /// The text of the QR code: the same URI.
@@ -76,7 +86,7 @@ struct Pending<'a> {
     replacement_backup_code: Option<&'a str>,
 }
 
-/// Begins the enrolment of a time-based factor; its secret is shown here and never again.
+/// Begins the enrolment of a factor; a secret is shown here and never again, a code is sent.
 #[utoipa::path(
     post,
     path = "/auth/totp/setup",
@@ -88,6 +98,7 @@ struct Pending<'a> {
         WithBody,
         InSession,
         Guessed,
+        Missing,
         TooMany,
         Always
     )
@@ -98,8 +109,13 @@ pub(super) async fn begin(
     Signed(live): Signed,
     Body(begin): Body<Begin>,
 ) -> Response {
+    let wish = match service.wish(&live, &begin.kind, &begin.phone).await {
+        Err(failure) => return answer::failed(&failure),
+        Ok(Err(no_wish)) => return unwished(no_wish),
+        Ok(Ok(wish)) => wish,
+    };
     match service
-        .begin_enrolment(&live, &begin.label, &begin.code, &origin)
+        .begin_enrolment(&live, wish, &begin.label, &begin.code, &origin)
         .await
     {
         Err(failure) => answer::failed(&failure),
@@ -107,15 +123,16 @@ pub(super) async fn begin(
         Ok(Ok(granted)) => {
             let Enrolment {
                 factor,
-                secret,
+                kind,
+                offer,
                 backup_codes,
                 expires_in_s,
-                ..
             } = &granted.given;
-            let uri = Zeroizing::new(uri(&granted.given, &live.session.account));
+            let uri = uri(offer, &live.session.account);
             let body = Pending {
                 factor,
-                secret: &secret.to_base32(),
+                kind,
+                secret: &secret_text(offer),
                 otpauth_uri: &uri,
                 qr_url: &uri,
                 qr_svg: qr_svg(&uri),
@@ -128,8 +145,22 @@ pub(super) async fn begin(
     }
 }
 
-/// A QR code as SVG; empty when the text is too long for one, which an otpauth URI of ours never is.
+/// What can't be made into a factor.
+fn unwished(no_wish: NoWish) -> Response {
+    match no_wish {
+        NoWish::Kind => answer::bad_request("bad_kind", "`kind` is `totp` or `sms`"),
+        NoWish::Number(error) => answer::bad_request("bad_phone", &error.to_string()),
+        NoWish::NoNumber => {
+            answer::bad_request("bad_phone", "the account has no telephone number; give `phone`")
+        }
+    }
+}
+
+/// A QR code as SVG; empty when there is nothing to scan, or more than fits, which an otpauth URI of ours never is.
 pub(super) fn qr_svg(text: &str) -> String {
+    if text.is_empty() {
+        return String::new();
+    }
     QRBuilder::new(text)
         .build()
         .map_or_else(|_| String::new(), |qr| SvgBuilder::default().to_str(&qr))
@@ -181,6 +212,7 @@ pub(super) fn refused(denied: &Denied) -> Response {
         }
         Denied::Throttled { retry_after_s } => answer::throttled(*retry_after_s),
         Denied::ClockNotSet => clock_not_set(),
+        Denied::NotOffered => no_text_messages(),
         Denied::NoFactor => answer::problem(
             StatusCode::NOT_FOUND,
             "no_factor",
@@ -201,7 +233,7 @@ pub(super) fn refused(denied: &Denied) -> Response {
 #[schema(as = Factor)]
 struct FactorView<'a> {
     id: &'a str,
-    /// `totp`, `hotp` or `backup`.
+    /// `totp`, `hotp`, `sms` or `backup`.
     kind: &'static str,
     label: &'a str,
     /// Whether it was confirmed.
@@ -215,18 +247,14 @@ struct FactorView<'a> {
 
 impl FactorView<'_> {
     fn of(factor: &Factor) -> FactorView<'_> {
-        let (kind, codes_left) = match &factor.credential {
-            Credential::Totp(_) => ("totp", None),
-            Credential::Hotp(_) => ("hotp", None),
-            Credential::Backup(codes) => ("backup", Some(codes.left())),
-        };
+        let provider = factor.credential.provider();
         FactorView {
             id: &factor.id,
-            kind,
+            kind: provider.kind(),
             label: &factor.label,
             active: factor.is_active(),
             created_at: factor.created_at,
-            codes_left,
+            codes_left: provider.codes_left(),
         }
     }
 }

@@ -38,6 +38,7 @@ mod recovery;
 mod sessions;
 mod sign_in;
 mod step_up;
+mod texting;
 mod tokens;
 mod trial;
 
@@ -103,6 +104,7 @@ fn api() -> OpenApiRouter<Shared> {
     OpenApiRouter::with_openapi(openapi::Document::openapi())
         .routes(routes!(sign_in::login))
         .routes(routes!(sign_in::verify))
+        .routes(routes!(texting::send_code))
         .routes(routes!(sign_in::logout))
         .routes(routes!(sign_in::dashboard))
         .routes(routes!(account::set_up))
@@ -188,7 +190,7 @@ pub fn fuzz_body(data: &[u8]) {
     fn refusal<T: serde::de::DeserializeOwned>(body: &[u8]) -> Option<String> {
         asked::parse::<T>(body).err()
     }
-    let (refused, members): (_, &[&str]) = match shape % 20 {
+    let (refused, members): (_, &[&str]) = match shape % 21 {
         0 => (
             refusal::<sign_in::Login>(body),
             &["username", "password", "remember_browser"],
@@ -205,7 +207,7 @@ pub fn fuzz_body(data: &[u8]) {
             refusal::<account::NewPassword>(body),
             &["current_password", "new_password", "code"],
         ),
-        4 => (refusal::<enrol::Begin>(body), &["label", "code"]),
+        4 => (refusal::<enrol::Begin>(body), &["label", "code", "kind", "phone"]),
         5 => (refusal::<enrol::Code>(body), &["code"]),
         6 => (refusal::<enrol::TwoCodes>(body), &["first_code", "second_code"]),
         7 => (
@@ -228,6 +230,7 @@ pub fn fuzz_body(data: &[u8]) {
         10 => (refusal::<approvals::Answer>(body), &["code", "deny"]),
         11 => (refusal::<number::Begin>(body), &["purpose"]),
         12 => (refusal::<number::Answer>(body), &["id", "number", "deny"]),
+        19 => (refusal::<texting::SendCode>(body), &["challenge_token"]),
         13 => (refusal::<number::Collect>(body), &["request_token"]),
         14 => (refusal::<administration::people::New>(body), &["name", "groups"]),
         15 => (

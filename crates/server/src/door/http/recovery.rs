@@ -88,15 +88,24 @@ fn no_mail() -> Response {
     )
 }
 
-/// Both proofs: the mailed code, and what was not lost.
+/// Both proofs: the mailed code or an operator's ticket, and what was not lost; or both of the former.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Proofs {
-    #[schema(value_type = String)]
-    recovery_token: Zeroizing<String>,
+    /// What was answered when the code was asked for.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, nullable = false)]
+    recovery_token: Option<Zeroizing<String>>,
     username: String,
-    #[schema(value_type = String)]
-    mailed_code: Zeroizing<String>,
+    /// The code that was mailed then.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, nullable = false)]
+    mailed_code: Option<Zeroizing<String>>,
+    /// What an operator handed over who vouches for the person: beside `code`, or beside the mailed code. Where nothing
+    /// was mailed it is the recovery's token from then on.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, nullable = false)]
+    ticket: Option<Zeroizing<String>>,
     /// A code of a second factor, or a backup code, when the password was lost.
     #[serde(default)]
     #[schema(value_type = Option<String>, nullable = false)]
@@ -123,7 +132,7 @@ struct Proven<'a> {
     replacement_backup_code: Option<&'a str>,
 }
 
-/// Shows the mailed code together with what was not lost: `code` or `password`, never both.
+/// Shows two proofs: the mailed code together with `code`, `password` or `ticket`; or `ticket` together with `code`.
 #[utoipa::path(
     post,
     path = "/api/recovery/prove",
@@ -141,19 +150,11 @@ pub(super) async fn prove(
     Asked(origin): Asked,
     Body(proofs): Body<Proofs>,
 ) -> Response {
-    let left = match (&proofs.code, &proofs.password) {
-        (Some(code), None) => Typed::Code(code),
-        (None, Some(password)) => Typed::Password(password),
-        _ => return answer::bad_request("malformed", "either `code` or `password` is owed"),
+    let Some((recovery, mailed, left)) = proofs.pair() else {
+        return two_proofs_owed();
     };
     let proved = service
-        .prove_recovery(
-            &proofs.recovery_token,
-            &proofs.username,
-            &proofs.mailed_code,
-            left,
-            &origin,
-        )
+        .prove_recovery(recovery, &proofs.username, mailed, left, &origin)
         .await;
     match proved {
         Err(failure) => answer::failed(&failure),
@@ -168,9 +169,37 @@ pub(super) async fn prove(
         Ok(Proved::Malformed) => {
             answer::bad_request("malformed_code", "a mailed code has 10 letters and digits")
         }
+        Ok(Proved::NotTogether) => two_proofs_owed(),
         Ok(Proved::Throttled { retry_after_s }) => answer::throttled(retry_after_s),
         Ok(Proved::ClockNotSet) => clock_not_set(),
     }
+}
+
+impl Proofs {
+    /// The recovery's token, what was mailed for it, and the other proof; none where there are not two, or three.
+    fn pair(&self) -> Option<(&str, &str, Typed<'_>)> {
+        let mailed = match (&self.recovery_token, &self.mailed_code) {
+            (Some(token), Some(code)) => Some((token, code)),
+            (None, None) => None,
+            _ => return None,
+        };
+        match (mailed, &self.ticket, &self.code, &self.password) {
+            (Some((token, mailed)), None, Some(code), None) => Some((token, mailed, Typed::Code(code))),
+            (Some((token, mailed)), None, None, Some(password)) => {
+                Some((token, mailed, Typed::Password(password)))
+            }
+            (Some((token, mailed)), Some(ticket), None, None) => Some((token, mailed, Typed::Ticket(ticket))),
+            (None, Some(ticket), Some(code), None) => Some((ticket, "", Typed::Code(code))),
+            _ => None,
+        }
+    }
+}
+
+fn two_proofs_owed() -> Response {
+    answer::bad_request(
+        "malformed",
+        "two proofs are owed: the mailed code with one of `code`, `password` and `ticket`, or `ticket` with `code`",
+    )
 }
 
 fn proven(allowed: &Allowed) -> Response {

@@ -6,10 +6,10 @@ use countersign_auth::claim::Claims;
 use countersign_auth::command::contact::{Contact, Set};
 use countersign_auth::command::operator::{Action, Add, Added, Manage, Managed, NotAdded, Vouch};
 use countersign_auth::command::people::{Amend, Amended, Amendment, NotAmended};
-use countersign_auth::command::{bounded, enrol, ticket};
+use countersign_auth::command::{bounded, ticket};
 use countersign_auth::contact::ContactError;
 use countersign_auth::credential::password::acceptable;
-use countersign_auth::credential::{Credential, Factor};
+use countersign_auth::credential::{Factor, Offer};
 use countersign_auth::id::Digest;
 use countersign_auth::name::Name;
 use countersign_auth::policy::LABEL_CHARS_MAX;
@@ -21,6 +21,7 @@ use countersign_auth::throttle::{Gate, Source, reads};
 use countersign_core::otp::otpauth::OtpauthUri;
 use countersign_core::time::UnixSeconds;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use super::super::{Failure, names};
 use super::{By, FirstPassword, Operator, Reply, Stop, Ticket, malformed, missing, refused};
@@ -136,7 +137,7 @@ pub struct FactorShown {
     pub id: String,
     /// The name its owner gave it.
     pub label: String,
-    /// `totp`, `hotp` or `backup`.
+    /// `totp`, `hotp`, `sms` or `backup`.
     pub kind: String,
     /// When it was added, in seconds since 1970.
     pub created_at: u64,
@@ -204,10 +205,10 @@ impl Operator {
                 enrolment,
                 invitation,
             }) => Reply::UserAdded(UserAdded {
-                otpauth_uri: enrolment.as_ref().map(|enrolment| uri(enrolment, &name)),
+                otpauth_uri: enrolment.as_ref().map(|made| uri(&made.offer, &name).to_string()),
                 totp_secret: enrolment
                     .as_ref()
-                    .map(|enrolment| enrolment.secret.to_base32().as_str().to_owned()),
+                    .map(|made| secret_text(&made.offer).to_string()),
                 backup_codes: enrolment
                     .iter()
                     .flat_map(|made| made.backup_codes.iter())
@@ -243,8 +244,8 @@ impl Operator {
                 "there is no account named {name}, or it has as many factors as it can have"
             )),
             Some(enrolment) => Reply::UserAdded(UserAdded {
-                otpauth_uri: Some(uri(&enrolment, &name)),
-                totp_secret: Some(enrolment.secret.to_base32().as_str().to_owned()),
+                otpauth_uri: Some(uri(&enrolment.offer, &name).to_string()),
+                totp_secret: Some(secret_text(&enrolment.offer).to_string()),
                 backup_codes: enrolment
                     .backup_codes
                     .iter()
@@ -424,7 +425,7 @@ impl Operator {
     }
 }
 
-fn no_account(name: &Name) -> String {
+pub(super) fn no_account(name: &Name) -> String {
     format!("there is no account named {name}; `countersign user list` shows them")
 }
 
@@ -446,15 +447,10 @@ pub(super) fn not_amended(why: &NotAmended) -> String {
 
 impl FactorShown {
     fn of(factor: &Factor) -> FactorShown {
-        let kind = match factor.credential {
-            Credential::Totp(_) => "totp",
-            Credential::Hotp(_) => "hotp",
-            Credential::Backup(_) => "backup",
-        };
         FactorShown {
             id: factor.id.clone(),
             label: factor.label.clone(),
-            kind: kind.to_owned(),
+            kind: factor.credential.provider().kind().to_owned(),
             created_at: factor.created_at.0,
         }
     }
@@ -483,15 +479,18 @@ impl SessionShown {
     }
 }
 
-/// The otpauth URI of an enrolment, as the QR code carries it.
-pub fn uri(enrolment: &enrol::Enrolment, name: &Name) -> String {
-    OtpauthUri::totp(
-        "Countersign",
-        name.as_str(),
-        &enrolment.secret,
-        &enrolment.parameters,
-    )
-    .to_string()
+/// The otpauth URI of what is offered, as the QR code carries it; empty where there is nothing to show.
+pub fn uri(offer: &Offer, name: &Name) -> Zeroizing<String> {
+    let uri = offer.authenticator.as_ref().map(|shown| {
+        OtpauthUri::totp("Countersign", name.as_str(), &shown.secret, &shown.parameters).to_string()
+    });
+    Zeroizing::new(uri.unwrap_or_default())
+}
+
+/// The secret of what is offered, in Base32; empty where there is nothing to show.
+pub fn secret_text(offer: &Offer) -> Zeroizing<String> {
+    let shown = offer.authenticator.as_ref();
+    Zeroizing::new(shown.map_or_else(String::new, |shown| shown.secret.to_base32().to_string()))
 }
 
 /// Whether the name, the mail address or a group of an account holds a text in lower case.

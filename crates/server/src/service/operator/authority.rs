@@ -119,7 +119,7 @@ impl Ask {
             Ask::Status => (ReadAudit, false),
             Ask::UserUnlock { .. } => (LiftThrottles, true),
             Ask::UserEndSessions { .. } | Ask::UserEndSession { .. } => (EndSessions, true),
-            Ask::UserInvite { .. } => (IssueTickets, true),
+            Ask::UserInvite { .. } | Ask::UserVouch { .. } => (IssueTickets, true),
             Ask::UserAmend { amendments, .. } => {
                 let gives = amendments
                     .iter()
@@ -167,6 +167,7 @@ impl Ask {
             | Ask::UserEnable { name }
             | Ask::UserReset { name }
             | Ask::UserInvite { name }
+            | Ask::UserVouch { name }
             | Ask::UserUnlock { name }
             | Ask::UserEmail { name, .. }
             | Ask::UserPhone { name, .. } => Some(name),

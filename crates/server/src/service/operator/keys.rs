@@ -66,7 +66,7 @@ impl Operator {
                     for id in account
                         .factors
                         .iter()
-                        .filter_map(|factor| factor.credential.key_id())
+                        .filter_map(|factor| factor.credential.provider().key_id())
                     {
                         *uses.entry(id.to_owned()).or_insert(0) += 1;
                     }

@@ -22,11 +22,12 @@ mod authority;
 mod import;
 mod keys;
 mod people;
+mod vouch;
 
 use super::audit::Checkpoint;
 use super::{Failure, Service};
 pub(super) use accounts::failures_since_sign_in;
-pub use accounts::{FactorShown, SessionShown, User, UserAdded, UserShown, uri};
+pub use accounts::{FactorShown, SessionShown, User, UserAdded, UserShown, secret_text, uri};
 pub use applications::{ApplicationSecret, ApplicationView, SigningKeyView};
 pub use audit::Entry;
 use authority::{By, Stop};
@@ -170,6 +171,11 @@ pub enum Ask {
     },
     /// A link by which an account's owner sets a password; the factors stay.
     UserInvite {
+        /// Its name.
+        name: String,
+    },
+    /// Vouch for an account's owner: one proof of a recovery, beside another.
+    UserVouch {
         /// Its name.
         name: String,
     },
@@ -464,6 +470,7 @@ impl Operator {
             Ask::UserEnable { name } => self.manage(&name, Action::Enable, by).await,
             Ask::UserReset { name } => self.manage(&name, Action::Reset, by).await,
             Ask::UserInvite { name } => self.invite(&name, by).await,
+            Ask::UserVouch { name } => self.vouch(&name, by).await,
             Ask::UserUnlock { name } => self.manage(&name, Action::Lift, by).await,
             Ask::UserEmail { name, address } => {
                 let address = address.as_deref().map(MailAddress::parse).transpose();

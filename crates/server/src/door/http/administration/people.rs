@@ -259,8 +259,8 @@ pub(in crate::door::http) async fn reach(
     admin.have_done(ask).await
 }
 
-/// Helps somebody as the command of that name does: `disable`, `enable`, `reset`, `invite`, `unlock`, `end-sessions`
-/// or `remove-factors`.
+/// Helps somebody as the command of that name does: `disable`, `enable`, `reset`, `invite`, `vouch`, `unlock`,
+/// `end-sessions` or `remove-factors`.
 #[utoipa::path(
     post,
     operation_id = "administer_help",
@@ -269,7 +269,7 @@ pub(in crate::door::http) async fn reach(
     security(("session" = [])),
     params(
         ("name" = String, Path),
-        ("what" = String, Path, pattern = "^(disable|enable|reset|invite|unlock|end-sessions|remove-factors)$")
+        ("what" = String, Path, pattern = "^(disable|enable|reset|invite|vouch|unlock|end-sessions|remove-factors)$")
     ),
     responses(
         (status = 200, description = "It is done", body = super::Done),
@@ -295,6 +295,7 @@ pub(in crate::door::http) fn ask_of(act: &str, name: String) -> Option<Ask> {
         "enable" => Ask::UserEnable { name },
         "reset" => Ask::UserReset { name },
         "invite" => Ask::UserInvite { name },
+        "vouch" => Ask::UserVouch { name },
         "unlock" => Ask::UserUnlock { name },
         "end-sessions" => Ask::UserEndSessions { name },
         "remove-factors" => Ask::UserRemoveFactors { name },

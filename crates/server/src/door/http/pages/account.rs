@@ -35,7 +35,7 @@ struct HomePage {
 }
 
 /// What was just done; any text, so that no address is an error.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(super) struct Done {
     #[serde(default)]
     done: String,
@@ -45,6 +45,9 @@ impl Done {
     /// The sentence for it. Only sentences of ours are ever shown.
     pub(super) fn text(&self) -> Option<&'static str> {
         match self.done.as_str() {
+            "sent" => Some("A code is on its way to your telephone. It works for 10 minutes."),
+            "mailed" => Some("A code is on its way to the new address."),
+            "email" => Some("Mail about your account goes to the new address from now on."),
             "password" => Some("Your password was changed. Every other session has ended."),
             "removed" => Some("The authenticator was removed."),
             "ended" => Some("The session has ended."),

@@ -6,7 +6,6 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use countersign_auth::credential::Credential;
 use countersign_auth::record::Account;
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -14,6 +13,7 @@ use zeroize::Zeroizing;
 use super::account::{Done, authenticators};
 use super::asked::{Form, Settled};
 use super::frame::{Frame, Moment, Problem, failed, message, once, onward, show, to_sign_in};
+use super::texting::Texting;
 use crate::door::http::Shared;
 use crate::door::http::asked::Asked;
 use crate::service::Live;
@@ -30,6 +30,7 @@ struct FactorsPage {
 struct Shown {
     id: String,
     label: String,
+    about: String,
     added: Moment,
 }
 
@@ -78,6 +79,7 @@ fn shown(account: &Account) -> Vec<Shown> {
     let shown = active.map(|factor| Shown {
         id: factor.id.clone(),
         label: factor.label.clone(),
+        about: factor.credential.provider().about(),
         added: Moment::of(factor.created_at),
     });
     shown.collect()
@@ -89,10 +91,7 @@ pub(super) fn codes_left(account: &Account) -> usize {
         .factors
         .iter()
         .filter(|factor| factor.is_active())
-        .map(|factor| match &factor.credential {
-            Credential::Backup(codes) => codes.left(),
-            Credential::Totp(_) | Credential::Hotp(_) => 0,
-        });
+        .filter_map(|factor| factor.credential.provider().codes_left());
     left.sum()
 }
 
@@ -122,11 +121,13 @@ pub(super) async fn ask_remove(
     State(service): State<Shared>,
     Path(id): Path<String>,
     Settled(live): Settled,
+    Query(done): Query<Done>,
 ) -> Response {
-    remove_page(&service, &live, &id, None).await
+    let frame = Frame::of(&live.session.account, "factors").after(done.text());
+    remove_page(&service, &live, &id, frame).await
 }
 
-async fn remove_page(service: &Shared, live: &Live, id: &str, problem: Option<Problem>) -> Response {
+async fn remove_page(service: &Shared, live: &Live, id: &str, frame: Frame) -> Response {
     let account = match account(service, live).await {
         Ok(account) => account,
         Err(response) => return response,
@@ -135,8 +136,9 @@ async fn remove_page(service: &Shared, live: &Live, id: &str, problem: Option<Pr
         let text = "There is no such authenticator. It may have been removed already.";
         return message("Gone", Problem::of(StatusCode::NOT_FOUND, "", text));
     };
+    let back = format!("/account/factors/{}/remove", factor.id);
     let page = RemovePage {
-        frame: Frame::of(&account.name, "factors").with(problem),
+        frame: frame.texting(Texting::of(service, &account, &back)),
         factor,
         last: authenticators(&account) == 1,
     };
@@ -159,23 +161,31 @@ pub(super) async fn remove(
         },
         Ok(Err(denied)) => match Problem::denied(&denied) {
             None => to_sign_in(),
-            problem => remove_page(&service, &live, &id, problem).await,
+            problem => {
+                let frame = Frame::of(&live.session.account, "factors").with(problem);
+                remove_page(&service, &live, &id, frame).await
+            }
         },
     }
 }
 
 /// `GET /account/backup-codes`.
-pub(super) async fn backup_codes(State(service): State<Shared>, Settled(live): Settled) -> Response {
-    backup_codes_page(&service, &live, None).await
+pub(super) async fn backup_codes(
+    State(service): State<Shared>,
+    Settled(live): Settled,
+    Query(done): Query<Done>,
+) -> Response {
+    let frame = Frame::of(&live.session.account, "backup-codes").after(done.text());
+    backup_codes_page(&service, &live, frame).await
 }
 
-async fn backup_codes_page(service: &Shared, live: &Live, problem: Option<Problem>) -> Response {
+async fn backup_codes_page(service: &Shared, live: &Live, frame: Frame) -> Response {
     let account = match account(service, live).await {
         Ok(account) => account,
         Err(response) => return response,
     };
     let page = BackupCodesPage {
-        frame: Frame::of(&account.name, "backup-codes").with(problem),
+        frame: frame.texting(Texting::of(service, &account, "/account/backup-codes")),
         left: codes_left(&account),
     };
     show(&page, &page.frame)
@@ -194,7 +204,10 @@ pub(super) async fn replace_backup_codes(
         Ok(Ok(granted)) => new_codes(&live, granted.given.iter().map(|code| code.as_str()).collect()),
         Ok(Err(denied)) => match Problem::denied(&denied) {
             None => to_sign_in(),
-            problem => backup_codes_page(&service, &live, problem).await,
+            problem => {
+                let frame = Frame::of(&live.session.account, "backup-codes").with(problem);
+                backup_codes_page(&service, &live, frame).await
+            }
         },
     }
 }

@@ -11,6 +11,7 @@ use countersign_core::time::UnixSeconds;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::texting::Texting;
 use super::{assets, cookies};
 use crate::door::http::answer;
 use crate::service::Failure;
@@ -29,6 +30,7 @@ pub(super) const MENU: &[(&str, &str, &str)] = &[
     ("backup-codes", "/account/backup-codes", "Backup codes"),
     ("approvals", "/account/approvals", "Approvals"),
     ("password", "/account/password", "Password"),
+    ("email", "/account/email", "Mail"),
 ];
 
 /// What stands around a page's own content.
@@ -42,6 +44,8 @@ pub(super) struct Frame {
     pub(super) problem: Option<Problem>,
     /// What was just done.
     pub(super) done: Option<&'static str>,
+    /// The button beside the field of a code, where codes are sent.
+    pub(super) texting: Option<Texting>,
 }
 
 impl Frame {
@@ -52,6 +56,16 @@ impl Frame {
             place,
             ..Frame::default()
         }
+    }
+
+    /// The same with what was just done.
+    pub(super) fn after(self, done: Option<&'static str>) -> Frame {
+        Frame { done, ..self }
+    }
+
+    /// The same with the button beside the field of a code.
+    pub(super) fn texting(self, texting: Option<Texting>) -> Frame {
+        Frame { texting, ..self }
     }
 
     /// The same with a problem, if there is one.
@@ -137,6 +151,11 @@ impl Problem {
             Denied::Malformed => Problem::code_malformed(),
             Denied::Throttled { retry_after_s } => Problem::throttled(*retry_after_s),
             Denied::ClockNotSet => Problem::clock_not_set(),
+            Denied::NotOffered => Problem::of(
+                StatusCode::NOT_FOUND,
+                "",
+                "No codes are sent by text message here.",
+            ),
             Denied::NoFactor => Problem::of(
                 StatusCode::NOT_FOUND,
                 "",

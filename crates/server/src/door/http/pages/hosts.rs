@@ -17,6 +17,7 @@ use super::asked::{Arrived, Form};
 use super::cookies;
 use super::frame::{Frame, Problem, failed, message, once, onward, show, to_sign_in};
 use super::sign_in::replacement;
+use super::texting::Texting;
 use crate::door::http::Shared;
 use crate::door::http::asked::{Asked, cookie};
 use crate::door::http::forward::{Proof, encoded, who};
@@ -148,7 +149,13 @@ async fn onto(service: &Service, way: &Way, live: &Live) -> Response {
         return cookies::remember(onward("/sign-in"), &way.query());
     }
     if judge(&live.standing, &way.demand, now) != ElevationVerdict::Met {
-        return cookies::remember(code_page(live, &way.host, None), &way.query());
+        let texting = match service.view(&live.session.account).await {
+            Err(failure) => return failed(&failure),
+            Ok(None) => return to_sign_in(),
+            Ok(Some(view)) => Texting::of(service, &view.account, &format!("/for?{}", way.query())),
+        };
+        let frame = Frame::of(&live.session.account, "").texting(texting);
+        return cookies::remember(code_page(frame, &way.host), &way.query());
     }
     let ticket = match service.issue_host_ticket(live, &way.host, way.state).await {
         Err(failure) => return failed(&failure),
@@ -171,8 +178,7 @@ async fn onto(service: &Service, way: &Way, live: &Live) -> Response {
     response
 }
 
-fn code_page(live: &Live, host: &str, problem: Option<Problem>) -> Response {
-    let frame = Frame::of(&live.session.account, "").with(problem);
+fn code_page(frame: Frame, host: &str) -> Response {
     let page = StepUpPage { frame, host };
     show(&page, &page.frame)
 }
@@ -198,7 +204,10 @@ pub(super) async fn step_up(
         Err(failure) => return failed(&failure),
         Ok(Err(denied)) => {
             return match Problem::denied(&denied) {
-                Some(problem) => code_page(&live, "The application", Some(problem)),
+                Some(problem) => {
+                    let frame = Frame::of(&live.session.account, "").with(Some(problem));
+                    code_page(frame, "The application")
+                }
                 None => to_sign_in(),
             };
         }

@@ -21,6 +21,7 @@ mod assets;
 mod browsers;
 pub(super) mod cookies;
 mod destination;
+mod email;
 mod enrol;
 mod factors;
 mod frame;
@@ -32,6 +33,7 @@ mod sessions;
 mod set_up;
 mod sign_in;
 mod step_up;
+mod texting;
 
 use super::Shared;
 use frame::{Problem, message};
@@ -56,9 +58,14 @@ pub(super) fn routes() -> Router<Shared> {
             get(sign_in::ask_password).post(sign_in::take_password),
         )
         .route("/sign-in/code", get(sign_in::ask_code).post(sign_in::take_code))
+        .route("/sign-in/send-code", post(texting::for_sign_in))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/recover", get(recover::ask_name).post(recover::take_name))
         .route("/recover/prove", post(recover::take_proofs))
+        .route(
+            "/recover/vouched",
+            get(recover::ask_ticket).post(recover::take_ticket),
+        )
         .route("/recover/finish", get(recover::offer).post(recover::finish))
         .route("/recover/cancel", get(recover::ask_cancel).post(recover::cancel))
         .route("/enrol", get(enrol::offer).post(enrol::begin))
@@ -66,6 +73,9 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/for", get(hosts::lead).post(hosts::step_up))
         .route("/step-up", get(step_up::ask).post(step_up::take))
         .route("/account", get(account::home))
+        .route("/account/send-code", post(texting::for_session))
+        .route("/account/email", get(email::ask).post(email::begin))
+        .route("/account/email/confirm", post(email::confirm))
         .route("/account/step-down", post(step_up::give_back))
         .route("/account/browsers", get(browsers::list))
         .route("/account/browsers/forget-all", post(browsers::forget_all))

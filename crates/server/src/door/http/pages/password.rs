@@ -3,20 +3,24 @@
 //! Knows: the form and where it leads. Must never know: which of password and code was wrong.
 
 use askama::Template;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use countersign_auth::command::password::Replaced;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use super::account::Done;
 use super::asked::{Form, Settled};
 use super::cookies;
 use super::frame::{Frame, Problem, failed, onward, show, to_sign_in};
+use super::texting::Texting;
 use crate::door::http::Shared;
 use crate::door::http::asked::Asked;
 use crate::service::Live;
 
+/// The page's entry in the menu.
+const PLACE: &str = "password";
 /// One sentence for a wrong password, a wrong code and a used code.
 const REFUSED: &str =
     "The current password or the code was not accepted. If you used the code already, wait for the next one.";
@@ -40,18 +44,23 @@ pub(super) struct Change {
 }
 
 /// `GET /account/password`.
-pub(super) async fn ask(State(service): State<Shared>, Settled(live): Settled) -> Response {
-    page(&service, &live, None).await
+pub(super) async fn ask(
+    State(service): State<Shared>,
+    Settled(live): Settled,
+    Query(done): Query<Done>,
+) -> Response {
+    let frame = Frame::of(&live.session.account, PLACE).after(done.text());
+    page(&service, &live, frame).await
 }
 
-async fn page(service: &Shared, live: &Live, problem: Option<Problem>) -> Response {
+async fn page(service: &Shared, live: &Live, frame: Frame) -> Response {
     let view = match service.view(&live.session.account).await {
         Err(failure) => return failed(&failure),
         Ok(None) => return to_sign_in(),
         Ok(Some(view)) => view,
     };
     let page = PasswordPage {
-        frame: Frame::of(&live.session.account, "password").with(problem),
+        frame: frame.texting(Texting::of(service, &view.account, "/account/password")),
         name: live.session.account.to_string(),
         code_due: view.account.has_second_factor(),
         chars_min: service.policy().password_chars_min(),
@@ -86,5 +95,6 @@ pub(super) async fn change(
             Problem::of(StatusCode::UNAUTHORIZED, "current_password", REFUSED)
         }
     };
-    page(&service, &live, Some(problem)).await
+    let frame = Frame::of(&live.session.account, PLACE).with(Some(problem));
+    page(&service, &live, frame).await
 }

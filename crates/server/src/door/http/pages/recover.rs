@@ -1,4 +1,4 @@
-//! Recovery by mail: name, mailed code beside what was not lost, and then what that allows.
+//! Recovery: name, mailed code or an operator's link beside what was not lost, and then what that allows.
 //!
 //! Knows: forms, and a cookie for what was proven. Must never know: whether a name exists, or which proof was wrong.
 
@@ -28,6 +28,8 @@ const REFUSED: &str = "The mailed code or what you gave beside it was not accept
                        does not work again.";
 const MALFORMED: &str = "A mailed code has 10 letters and digits, a code 6 to 8 digits, a backup code 24 letters \
                          and digits.";
+const NO_TICKET: &str =
+    "This link is unknown, over or used, or it is another account's. Ask whoever gave it to you.";
 const NO_LINK: &str = "This link is unknown, or there is nothing left to call off.";
 
 #[derive(Template)]
@@ -43,8 +45,17 @@ struct ProvePage<'a> {
     frame: Frame,
     recovery: &'a str,
     name: &'a str,
-    lost_factor: bool,
+    lost: &'a str,
     minutes: u32,
+}
+
+#[derive(Template)]
+#[template(path = "vouched.html")]
+struct VouchedPage<'a> {
+    frame: Frame,
+    /// Empty while it is asked for.
+    ticket: &'a str,
+    name: &'a str,
 }
 
 #[derive(Template)]
@@ -124,7 +135,7 @@ pub(super) async fn take_name(
     let problem = match service.ask_recovery(&form.username, &origin).await {
         Err(failure) => return failed(&failure),
         Ok(Ok(Begun::Accepted { recovery, .. })) => {
-            return prove_page(&service, recovery.expose(), &form.username, false, None);
+            return prove_page(&service, recovery.expose(), &form.username, "", None);
         }
         Ok(Ok(Begun::Throttled { retry_after_s })) => Problem::throttled(retry_after_s),
         Ok(Err(error)) => Problem::of(StatusCode::BAD_REQUEST, "username", error),
@@ -136,14 +147,14 @@ fn prove_page(
     service: &Shared,
     recovery: &str,
     name: &str,
-    lost_factor: bool,
+    lost: &str,
     problem: Option<Problem>,
 ) -> Response {
     let page = ProvePage {
         frame: Frame::default().with(problem),
         recovery,
         name,
-        lost_factor,
+        lost,
         minutes: service.policy().recovery.code_s.div_ceil(60),
     };
     once(show(&page, &page.frame))
@@ -155,19 +166,18 @@ pub(super) async fn take_proofs(
     Asked(origin): Asked,
     Form(form): Form<Proofs>,
 ) -> Response {
-    let lost_factor = form.lost == "second_factor";
-    let left = if lost_factor {
-        Typed::Password(&form.proof)
-    } else {
-        Typed::Code(&form.proof)
+    let left = match form.lost.as_str() {
+        "second_factor" => Typed::Password(&form.proof),
+        "both" => Typed::Ticket(without_link(&form.proof)),
+        _ => Typed::Code(&form.proof),
     };
     let proved = service
         .prove_recovery(&form.recovery, &form.username, &form.mailed_code, left, &origin)
         .await;
     let problem = match proved {
         Err(failure) => return failed(&failure),
-        Ok(Proved::Proven(allowed)) => return allow(&service, &form, allowed),
-        Ok(Proved::NoRecovery) => {
+        Ok(Proved::Proven(allowed)) => return allow(&service, &form.recovery, &form.username, allowed),
+        Ok(Proved::NoRecovery | Proved::NotTogether) => {
             return name_page(
                 String::new(),
                 Some(Problem::of(StatusCode::UNAUTHORIZED, "", OVER)),
@@ -182,22 +192,72 @@ pub(super) async fn take_proofs(
         &service,
         &form.recovery,
         &form.username,
-        lost_factor,
+        &form.lost,
         Some(problem),
     )
 }
 
-fn allow(service: &Shared, form: &Proofs, allowed: Allowed) -> Response {
+/// `GET /recover/vouched`.
+pub(super) async fn ask_ticket() -> Response {
+    vouched_page("", "", None)
+}
+
+fn vouched_page(ticket: &str, name: &str, problem: Option<Problem>) -> Response {
+    let frame = Frame::default().with(problem);
+    let page = VouchedPage { frame, ticket, name };
+    once(show(&page, &page.frame))
+}
+
+/// An operator's ticket, or the whole link; and, once that is there, the other proof.
+#[derive(Deserialize)]
+pub(super) struct Vouched {
+    ticket: Zeroizing<String>,
+    #[serde(default)]
+    username: String,
+    #[serde(default)]
+    code: Zeroizing<String>,
+}
+
+/// `POST /recover/vouched`: asks for the other proof, and takes it.
+pub(super) async fn take_ticket(
+    State(service): State<Shared>,
+    Asked(origin): Asked,
+    Form(form): Form<Vouched>,
+) -> Response {
+    let ticket = without_link(&form.ticket);
+    if form.username.is_empty() && form.code.is_empty() {
+        return vouched_page(ticket, "", None);
+    }
+    let left = Typed::Code(&form.code);
+    let proved = service
+        .prove_recovery(ticket, &form.username, "", left, &origin)
+        .await;
+    let problem = match proved {
+        Err(failure) => return failed(&failure),
+        Ok(Proved::Proven(allowed)) => return allow(&service, ticket, &form.username, allowed),
+        Ok(Proved::NoRecovery | Proved::NotTogether) => {
+            let problem = Problem::of(StatusCode::UNAUTHORIZED, "ticket", NO_TICKET);
+            return vouched_page("", "", Some(problem));
+        }
+        Ok(Proved::Refused | Proved::Stale) => Problem::code_refused(),
+        Ok(Proved::Malformed) => Problem::code_malformed(),
+        Ok(Proved::Throttled { retry_after_s }) => Problem::throttled(retry_after_s),
+        Ok(Proved::ClockNotSet) => Problem::clock_not_set(),
+    };
+    vouched_page(ticket, &form.username, Some(problem))
+}
+
+fn allow(service: &Shared, recovery: &str, name: &str, allowed: Allowed) -> Response {
     let page = FinishPage {
         frame: Frame::default(),
-        name: form.username.clone(),
+        name: name.to_owned(),
         lost_password: allowed.lost == Lost::Password,
         replacement: allowed.replacement_code,
         wait: wait(allowed.ready_in_s),
         chars_min: service.policy().password_chars_min(),
     };
     let response = once(show(&page, &page.frame));
-    cookies::recovery(response, &form.recovery, allowed.expires_in_s)
+    cookies::recovery(response, recovery, allowed.expires_in_s)
 }
 
 fn wait(seconds: u32) -> String {

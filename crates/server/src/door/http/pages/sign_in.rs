@@ -15,11 +15,13 @@ use countersign_auth::policy::SecondFactor;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use super::account::Done;
 use super::asked::{Arrived, Form};
 use super::browsers::Remember;
 use super::cookies;
 use super::frame::{Frame, Problem, failed, once, onward, show, to_sign_in};
 use super::replacement::ReplacementPage;
+use super::texting::Texting;
 use crate::door::http::Shared;
 use crate::door::http::asked::{Asked, cookie};
 
@@ -63,11 +65,13 @@ pub(super) struct Code {
     remember: Remember,
 }
 
-/// Which kind of code is asked for; any text, so that no address is an error.
+/// Which kind of code is asked for, and what was just done; any text, so that no address is an error.
 #[derive(Deserialize)]
 pub(super) struct Wanted {
     #[serde(default)]
     with: String,
+    #[serde(flatten)]
+    done: Done,
 }
 
 /// `GET /sign-in`.
@@ -126,17 +130,30 @@ pub(super) fn settle(signed_in: &SignedIn) -> Response {
 }
 
 /// `GET /sign-in/code`.
-pub(super) async fn ask_code(headers: HeaderMap, Query(wanted): Query<Wanted>) -> Response {
-    if cookie(&headers, cookies::CHALLENGE).is_none() {
+pub(super) async fn ask_code(
+    State(service): State<Shared>,
+    headers: HeaderMap,
+    Query(wanted): Query<Wanted>,
+) -> Response {
+    let Some(challenge) = cookie(&headers, cookies::CHALLENGE) else {
         return onward("/sign-in");
-    }
-    code_page(wanted.with == "backup", true, None)
+    };
+    let frame = Frame::default().after(wanted.done.text());
+    code_page(&service, challenge, frame, (wanted.with == "backup", true)).await
 }
 
-fn code_page(backup: bool, remember: bool, problem: Option<Problem>) -> Response {
-    let frame = Frame::default().with(problem);
+async fn code_page(
+    service: &Shared,
+    challenge: &str,
+    frame: Frame,
+    (backup, remember): (bool, bool),
+) -> Response {
+    let can_ask = match service.can_ask_code_for(challenge).await {
+        Err(failure) => return failed(&failure),
+        Ok(can_ask) => can_ask,
+    };
     let page = CodePage {
-        frame,
+        frame: frame.texting(can_ask.then(Texting::for_sign_in)),
         backup,
         remember,
     };
@@ -163,10 +180,11 @@ pub(super) async fn take_code(
         Ok(Verified::Throttled { retry_after_s }) => Problem::throttled(retry_after_s),
         Ok(Verified::ClockNotSet) => Problem::clock_not_set(),
     };
-    code_page(false, form.remember.is_wished(), Some(problem))
+    let frame = Frame::default().with(Some(problem));
+    code_page(&service, challenge, frame, (false, form.remember.is_wished())).await
 }
 
-fn begin_again(service: &Shared) -> Response {
+pub(super) fn begin_again(service: &Shared) -> Response {
     let problem = Problem::of(StatusCode::UNAUTHORIZED, "", TOO_LATE);
     cookies::drop(
         password_page(service, String::new(), true, Some(problem)),

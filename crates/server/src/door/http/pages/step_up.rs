@@ -14,11 +14,13 @@ use countersign_auth::policy::PURPOSE_CHARS_MAX;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use super::account::Done;
 use super::asked::{Form, Settled};
 use super::cookies;
 use super::destination::{Destination, address};
 use super::frame::{Frame, Problem, failed, message, once, onward, show, to_sign_in};
 use super::replacement::ReplacementPage;
+use super::texting::Texting;
 use crate::door::http::Shared;
 use crate::door::http::asked::Asked;
 use crate::service::Live;
@@ -35,7 +37,7 @@ struct StepUpPage {
 }
 
 /// Where it leads, and what for; any text, so that no address is an error.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(super) struct Wanted {
     #[serde(default)]
     to: String,
@@ -43,6 +45,8 @@ pub(super) struct Wanted {
     purpose: String,
     #[serde(default)]
     with: String,
+    #[serde(flatten)]
+    done: Done,
 }
 
 /// The code, and again where it leads and what for.
@@ -67,21 +71,25 @@ pub(super) async fn ask(
     Settled(live): Settled,
     Query(wanted): Query<Wanted>,
 ) -> Response {
-    match service.view(&live.session.account).await {
-        Err(failure) => failed(&failure),
-        Ok(None) => to_sign_in(),
-        Ok(Some(view)) if !view.account.has_second_factor() => no_factor(),
-        Ok(Some(_)) => page(&live, &wanted.to, &wanted.purpose, wanted.with == "backup", None),
-    }
+    let frame = Frame::of(&live.session.account, "").after(wanted.done.text());
+    page(&service, &live, frame, &wanted).await
 }
 
-fn page(live: &Live, to: &str, purpose: &str, backup: bool, problem: Option<Problem>) -> Response {
-    let to = Destination::of(to);
-    let purpose = bounded(purpose, PURPOSE_CHARS_MAX);
+async fn page(service: &Shared, live: &Live, frame: Frame, wanted: &Wanted) -> Response {
+    let account = match service.view(&live.session.account).await {
+        Err(failure) => return failed(&failure),
+        Ok(None) => return to_sign_in(),
+        Ok(Some(view)) if !view.account.has_second_factor() => return no_factor(),
+        Ok(Some(view)) => view.account,
+    };
+    let to = Destination::of(&wanted.to);
+    let purpose = bounded(&wanted.purpose, PURPOSE_CHARS_MAX);
+    let backup = wanted.with == "backup";
     let with = if backup { "" } else { "backup" };
     let query = [("to", to.path()), ("purpose", &purpose), ("with", with)];
+    let back = address("/step-up", &query[..2]);
     let page = StepUpPage {
-        frame: Frame::of(&live.session.account, "").with(problem),
+        frame: frame.texting(Texting::of(service, &account, &back)),
         other: address("/step-up", &query),
         to,
         purpose,
@@ -108,7 +116,15 @@ pub(super) async fn take(
         Ok(Err(Denied::NoFactor)) => no_factor(),
         Ok(Err(denied)) => match Problem::denied(&denied) {
             None => to_sign_in(),
-            problem => page(&live, &form.to, &form.purpose, false, problem),
+            problem => {
+                let frame = Frame::of(&live.session.account, "").with(problem);
+                let wanted = Wanted {
+                    to: form.to,
+                    purpose: form.purpose,
+                    ..Wanted::default()
+                };
+                page(&service, &live, frame, &wanted).await
+            }
         },
     }
 }

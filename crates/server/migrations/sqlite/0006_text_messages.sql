@@ -1,0 +1,3 @@
+-- Accounts may have a telephone as a second factor, and recoveries an operator's word, which older binaries can't read or
+-- would take for nothing. The tables stay as they are; the number alone rises, so that those binaries refuse the database
+-- by its version.
