@@ -45,7 +45,7 @@ export const FIRST = [
     async go(stage) {
       const { page } = stage;
       await fill(page, "Name of the authenticator (optional)", "Phone");
-      await press(page, "Show the QR code");
+      await press(page, "Continue");
       await heading(page, "Connect your authenticator");
       stage.secret = (await page.locator("#secret").textContent()).replaceAll(" ", "");
       stage.spare = await page.locator(".codes code").allTextContents();
@@ -112,6 +112,16 @@ export const ACCOUNT = [
     },
   },
   { name: "enrol-another", route: "/enrol", title: "A further authenticator", go: open("/enrol") },
+  {
+    name: "texted", route: "/enrol", title: "A telephone, to which codes are texted",
+    async go({ page, spare }) {
+      await page.getByLabel("Text messages", { exact: true }).check();
+      await fill(page, "Telephone number (for text messages)", "+41791234567");
+      await fill(page, "Code of an authenticator you have", spare.pop());
+      await press(page, "Continue");
+      await heading(page, "Confirm your telephone");
+    },
+  },
   { name: "backup-codes", route: "/account/backup-codes", title: "Backup codes", go: open("/account/backup-codes") },
   {
     name: "new-codes", route: "/account/backup-codes", title: "New backup codes, shown once",
@@ -124,6 +134,17 @@ export const ACCOUNT = [
     },
   },
   { name: "password", route: "/account/password", title: "A new password", go: open("/account/password") },
+  { name: "email", route: "/account/email", title: "The mail address", go: open("/account/email") },
+  {
+    name: "email-confirm", route: "/account/email", title: "A mail address that owes the code sent there",
+    async go({ page, mailbox, spare }) {
+      await fill(page, "Mail address", "alice@example.com");
+      await fill(page, "Code", spare.pop());
+      await press(page, "Mail me a code");
+      await mailbox.code();
+      await page.goto("/account/email");
+    },
+  },
   {
     name: "gone", route: "/account/factors/{id}/remove", title: "Something that is not there any more",
     go: open("/account/factors/00000000/remove"),
@@ -193,6 +214,15 @@ export const RECOVERY = [
       await fill(page, "What you still have", spare.pop());
       await press(page, "Continue");
       await heading(page, "Choose a new password");
+    },
+  },
+  {
+    name: "vouched", route: "/recover/vouched", title: "An operator's link is one of two proofs",
+    async go({ page, server }) {
+      await page.goto("/recover/vouched");
+      await fill(page, "Link", server.operate("user", "vouch", "alice").link);
+      await press(page, "Continue");
+      await page.getByLabel("Name", { exact: true }).waitFor();
     },
   },
   { name: "recover-cancel", route: "/recover/cancel", title: "A recovery is called off", go: open("/recover/cancel") },

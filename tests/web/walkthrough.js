@@ -70,7 +70,12 @@ const mailbox = await Mailbox.listen();
 const mail = ["--smtp-url", mailbox.url, "--mail-from", "countersign@example.org"];
 const rules = join(mkdtempSync(join(tmpdir(), "countersign-rules-")), "rules.toml");
 writeFileSync(rules, '[[host]]\nname = "app.example.org"\n');
-const server = await Server.start(...mail, "--public-url", "https://id.example.org", "--rules", rules);
+const secret = join(dirname(rules), "secret");
+writeFileSync(secret, "0123456789abcdef0123456789abcdef");
+// Nobody listens there: no scene needs what is texted.
+const texts = ["--sms-webhook", "http://127.0.0.1:9/", "--sms-webhook-secret-file", secret, "--sms-codes", "allowed"];
+const site = ["--public-url", "https://id.example.org", "--rules", rules];
+const server = await Server.start(...mail, ...texts, ...site);
 const chromium = await browser();
 try {
   mkdirSync(folder, { recursive: true });

@@ -216,7 +216,6 @@ fn asking_for_a_code_is_answered_alike_whether_or_not_there_is_a_telephone() {
         let body = json!({ "challenge_token": site.server.login(name) });
         site.server.whole_answer("/api/auth/send-code", &body)
     };
-    // Alice's confirming code was one message of this hour already.
     let told = [shape("alice"), shape("bob")];
     assert_eq!(told[0], told[1]);
     assert_eq!(told[0].0, 202);
@@ -224,9 +223,11 @@ fn asking_for_a_code_is_answered_alike_whether_or_not_there_is_a_telephone() {
     let (status, over) = site.send("0123");
     assert_eq!((status, &over["code"]), (401, &json!("no_challenge")), "{over}");
     assert_eq!(site.server.post("/api/auth/send-code", None, &json!({})).0, 401);
-    assert_eq!(shape("alice").0, 202);
-    assert_eq!(shape("alice").0, 429, "a fourth message within the hour");
-    site.text();
+    for _ in 0..2 {
+        assert_eq!(shape("alice").0, 202);
+        site.text();
+    }
+    assert_eq!(shape("alice").0, 429, "a fourth since the last proof");
     site.server.stop();
     assert_eq!(site.gateway.already(), None, "bob was sent nothing");
 }

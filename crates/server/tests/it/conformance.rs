@@ -566,7 +566,7 @@ fn embedded_store_of_before_counter_based_tokens_is_raised_so_that_older_binarie
     older.execute(opened, [id.to_string()]).expect("it is stored");
     let store = Sqlite::open(&path).expect("the store opens");
     let version = older.pragma_query_value(None, "user_version", |row| row.get(0));
-    assert_eq!(version, Ok(5), "binaries that know up to 2 refuse it");
+    assert_eq!(version, Ok(6), "binaries that know up to 2 refuse it");
     assert_eq!(
         record_of(&store, &Key::Session(id)),
         None,
