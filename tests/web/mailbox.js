@@ -20,7 +20,10 @@ export class Mailbox {
     const say = (line) => socket.write(`${line}\r\n`);
     socket.on("error", () => socket.destroy());
     say("220 mailbox");
-    createInterface({ input: socket }).on("line", (line) => {
+    const lines = createInterface({ input: socket });
+    // A sender that hangs up in the middle has sent nothing; the lines tell of it as the socket does.
+    lines.on("error", () => socket.destroy());
+    lines.on("line", (line) => {
       if (mail !== null && line === ".") {
         this.take(mail.join("\n"));
         mail = null;

@@ -584,8 +584,8 @@ impl NoticeKind {
             NoticeKind::NewBrowser => "You signed in from a browser that was not known before.",
             NoticeKind::EmailChanged => "Mail about your account goes to another address from now on.",
             NoticeKind::RecoveryVouched => {
-                "Someone who runs the server vouched for you, so that you can recover your account by one more proof. If \
-                 you did not ask for it, tell them."
+                "Someone who runs the server vouched for you, so that you can recover your account by one more proof. \
+                 If you did not ask for it, tell them."
             }
             NoticeKind::RecoveryProven => {
                 "Someone showed two proofs to recover your account. If it was not you, call it off at once."

@@ -1,8 +1,8 @@
 //! Codes by text message as a second factor: an out-of-band authenticator over the telephone network (NIST SP 800-63B-4
 //! §3.1.3), which that standard restricts (§3.2.9): whoever allows it offers something better beside it.
 //!
-//! Knows: the number, and a keyed hash of the one code that is under way. Must never know: how a message travels, or how
-//! often one may be asked for; both are asked before. Read next: `command::send`, which asks for a code.
+//! Knows: the number, and a keyed hash of the one code that is under way. Must never know: how a message travels, or
+//! how often one may be asked for. Read next: [`crate::command::send`], which knows that and asks for a code.
 
 use alloc::format;
 use alloc::string::{String, ToString};

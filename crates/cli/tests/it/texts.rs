@@ -1,4 +1,5 @@
-//! Codes by text message as they reach a gateway: a second factor with nothing to scan, through every endpoint and page.
+//! Codes by text message as they reach a gateway: a second factor with nothing to scan, through every endpoint and
+//! page.
 
 use std::path::Path;
 

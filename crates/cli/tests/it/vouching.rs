@@ -1,5 +1,5 @@
-//! An operator's word as one proof of a recovery: over the API, on the pages, and never alone; and the page of one's own
-//! mail address.
+//! An operator's word as one proof of a recovery: over the API, on the pages, and never alone; and the page of one's
+//! own mail address.
 
 use countersign_testkit::mail::Mailbox;
 use serde_json::{Value, json};

@@ -109,8 +109,8 @@ impl Service {
         }));
     }
 
-    /// Shows both proofs. No password is hashed before the mailed code was right. Where an operator vouched, `recovery` is
-    /// what they handed over, and nothing was mailed.
+    /// Shows both proofs. No password is hashed before the mailed code was right. Where an operator vouched, `recovery`
+    /// is what they handed over, and nothing was mailed.
     ///
     /// # Errors
     /// [`Failure`].

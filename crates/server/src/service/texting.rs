@@ -1,7 +1,7 @@
 //! Codes by text message: from a door's texts to the rules, and codes to the outbox.
 //!
-//! Knows: what is sent, and to which number a factor is made. Must never know: whether there is a telephone before a rule
-//! said so; what it says to a door is the same either way.
+//! Knows: what is sent, and to which number a factor is made. Must never know: whether there is a telephone before a
+//! rule said so; what it says to a door is the same either way.
 
 use countersign_auth::command::send::{self, Asked, By, Send, can_ask};
 use countersign_auth::contact::{ContactError, PhoneNumber};

@@ -228,8 +228,8 @@ impl Sources {
     }
 }
 
-/// The names and values of a file: TOML, or, where it begins with a brace, which TOML never does, one JSON object of the
-/// same.
+/// The names and values of a file: TOML, or, where it begins with a brace, which TOML never does, one JSON object of
+/// the same.
 fn table(text: &str) -> Result<toml::Table, Wrong> {
     if text.trim_start().starts_with('{') {
         let remedy = || "write one object, each setting once, as in {\"name\": value}".to_owned();

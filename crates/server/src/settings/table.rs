@@ -282,9 +282,9 @@ pub const TABLE: [Setting; 52] = [
     Setting {
         name: "sms_codes",
         default: "\"never\"",
-        about: "`allowed`: codes by text message, over sms_webhook, are a second factor for who wants them. Who can read or \
-                redirect the messages has the codes: NIST SP 800-63B-4 restricts it, and an authenticator is offered \
-                first. `never`: not even to who has such a factor.",
+        about: "`allowed`: codes by text message, over sms_webhook, are a second factor for who wants them. Who can \
+                read or redirect the messages has the codes: NIST SP 800-63B-4 restricts it, and an authenticator is \
+                offered first. `never`: not even to who has such a factor.",
         apply: |to, text| {
             let choices = [("never", false), ("allowed", true)];
             one_of(text, &choices).map(|allowed| to.policy.sms_codes = allowed)

@@ -1,8 +1,8 @@
 //! How a factor begins: what its provider offers, backup codes beside the first, and a state in which it proves nothing
 //! until a code of it was seen.
 //!
-//! Knows: what stands in the way, asked before a code is used up for nothing. Must never know: of which kind a factor is,
-//! beyond that one whose codes are sent is allowed and counted.
+//! Knows: what stands in the way, asked before a code is used up for nothing. Must never know: of which kind a factor
+//! is, beyond that one whose codes are sent is allowed and counted.
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -1,7 +1,8 @@
 //! An operator's word for the owner of an account: one proof of a recovery, and worth nothing without another.
 //!
-//! Knows: that it is a recovery of its own, whose token the operator hands over, and which whatever ends a recovery ends.
-//! Must never know: how the operator recognised the person. Read next: [`super::prove`], for what stands beside it.
+//! Knows: that it is a recovery of its own, whose token the operator hands over, and which whatever ends a recovery
+//! ends. Must never know: how the operator recognised the person. Read next: [`super::prove`], for what stands beside
+//! it.
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -56,6 +56,8 @@ struct VouchedPage<'a> {
     /// Empty while it is asked for.
     ticket: &'a str,
     name: &'a str,
+    /// Whether a code could be mailed instead.
+    mails: bool,
 }
 
 #[derive(Template)]
@@ -198,13 +200,18 @@ pub(super) async fn take_proofs(
 }
 
 /// `GET /recover/vouched`.
-pub(super) async fn ask_ticket() -> Response {
-    vouched_page("", "", None)
+pub(super) async fn ask_ticket(State(service): State<Shared>) -> Response {
+    vouched_page(&service, "", "", None)
 }
 
-fn vouched_page(ticket: &str, name: &str, problem: Option<Problem>) -> Response {
+fn vouched_page(service: &Shared, ticket: &str, name: &str, problem: Option<Problem>) -> Response {
     let frame = Frame::default().with(problem);
-    let page = VouchedPage { frame, ticket, name };
+    let page = VouchedPage {
+        frame,
+        ticket,
+        name,
+        mails: service.sends_mail(),
+    };
     once(show(&page, &page.frame))
 }
 
@@ -226,7 +233,7 @@ pub(super) async fn take_ticket(
 ) -> Response {
     let ticket = without_link(&form.ticket);
     if form.username.is_empty() && form.code.is_empty() {
-        return vouched_page(ticket, "", None);
+        return vouched_page(&service, ticket, "", None);
     }
     let left = Typed::Code(&form.code);
     let proved = service
@@ -237,14 +244,14 @@ pub(super) async fn take_ticket(
         Ok(Proved::Proven(allowed)) => return allow(&service, ticket, &form.username, allowed),
         Ok(Proved::NoRecovery | Proved::NotTogether) => {
             let problem = Problem::of(StatusCode::UNAUTHORIZED, "ticket", NO_TICKET);
-            return vouched_page("", "", Some(problem));
+            return vouched_page(&service, "", "", Some(problem));
         }
         Ok(Proved::Refused | Proved::Stale) => Problem::code_refused(),
         Ok(Proved::Malformed) => Problem::code_malformed(),
         Ok(Proved::Throttled { retry_after_s }) => Problem::throttled(retry_after_s),
         Ok(Proved::ClockNotSet) => Problem::clock_not_set(),
     };
-    vouched_page(ticket, &form.username, Some(problem))
+    vouched_page(&service, ticket, &form.username, Some(problem))
 }
 
 fn allow(service: &Shared, recovery: &str, name: &str, allowed: Allowed) -> Response {
