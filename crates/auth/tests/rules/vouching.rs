@@ -2,7 +2,7 @@
 
 use countersign_auth::command::Onward;
 use countersign_auth::command::contact::{Contact, Set};
-use countersign_auth::command::operator::{Action, Manage};
+use countersign_auth::command::operator::{self, Action, Manage};
 use countersign_auth::command::password::Checked;
 use countersign_auth::command::recovery::finish::{Finish, Finished};
 use countersign_auth::command::recovery::prove::{Left, Look, Prove, Proved, Shown};
@@ -12,7 +12,7 @@ use countersign_auth::contact::MailAddress;
 use countersign_auth::event::{Act, Reason};
 use countersign_auth::id::Token;
 use countersign_auth::name::Name;
-use countersign_auth::record::{Lost, NoticeKind};
+use countersign_auth::record::{Account, Key, Lost, NoticeKind, Record};
 use zeroize::Zeroizing;
 
 use crate::world::{HOME, Installation, Person, hash, name, origin, signed_in, wrong_code};
@@ -190,6 +190,16 @@ fn wrong_word_beside_a_mailed_code_is_refused_and_counted() {
         installation.audited(Act::RecoveryProve, Some(Reason::NoTicket)),
         2
     );
+    // Somebody in whose account everything is as in hers, but for the name.
+    let twin = Account {
+        name: name("twin"),
+        ..installation.account(&alice.name).clone()
+    };
+    let key = Key::Account(twin.name.clone());
+    installation.records.insert(key, Record::Account(twin.into()));
+    let (of_twin, _) = vouch(&mut installation, &name("twin")).expect("two factors");
+    let rule = prove(&recovery, &alice.name, &code, Left::Vouched(of_twin.digest()));
+    assert_eq!(installation.submit(&rule), Proved::Refused);
     installation.policy.recovery.code_s = 86_400;
     let (recovery, code) = mailed(&mut installation, &alice.name);
     installation.pass(u64::from(installation.policy.ticket_s));
@@ -243,5 +253,40 @@ fn nobody_is_vouched_for_to_whom_another_proof_could_not_be_owed() {
     assert_eq!(
         vouch(&mut installation, &bob),
         Err(NotVouched::Because(Reason::NoFactor))
+    );
+}
+
+#[test]
+fn word_that_was_a_proof_already_or_is_of_before_a_change_is_none_beside_a_mailed_code() {
+    let (mut installation, alice, used) = vouched();
+    installation.policy.recovery.delay_s = 3_600;
+    let (recovery, code) = mailed(&mut installation, &alice.name);
+    let (used_beside_a_code, _) = vouch(&mut installation, &alice.name).expect("she has two factors");
+    let rule = prove(
+        &used_beside_a_code,
+        &alice.name,
+        "",
+        by_code(&alice.backup_codes[0]),
+    );
+    assert!(matches!(installation.submit(&rule), Proved::Proven(_)));
+    // The one of before there was an address, and the one that waits to be carried out.
+    for word in [used, used_beside_a_code] {
+        let rule = prove(&recovery, &alice.name, &code, Left::Vouched(word.digest()));
+        assert_eq!(installation.submit(&rule), Proved::Refused);
+    }
+
+    let (of_before, _) = vouch(&mut installation, &alice.name).expect("she has two factors");
+    let another = operator::Vouch {
+        name: alice.name.clone(),
+        label: String::new(),
+        origin: origin("operator"),
+    };
+    assert!(installation.submit(&another).is_some());
+    let (recovery, code) = mailed(&mut installation, &alice.name);
+    let rule = prove(&recovery, &alice.name, &code, Left::Vouched(of_before.digest()));
+    assert_eq!(
+        installation.submit(&rule),
+        Proved::Refused,
+        "there is another factor"
     );
 }

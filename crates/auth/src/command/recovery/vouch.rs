@@ -13,7 +13,7 @@ use crate::event::{Act, Ending, Event, Origin, Reason};
 use crate::id::{Digest, Token};
 use crate::name::Name;
 use crate::policy::RECOVERIES_MAX;
-use crate::record::{Account, Key, NoticeKind, Open, Record, Recovery};
+use crate::record::{Key, NoticeKind, Open, Record, Recovery};
 use crate::rule::{Change, Decision, Fault, Rule, World};
 use crate::session;
 use crate::snapshot::Snapshot;
@@ -92,17 +92,13 @@ impl Rule for Vouch {
     }
 }
 
-/// Whether a token is an operator's word for this very account as it still is.
+/// Whether a token is an operator's word for this very account as it still is. What ended it has deleted it.
 pub(super) fn is_open(ticket: Digest, name: &Name, seen: &Snapshot, world: &World<'_>) -> bool {
-    let account = seen.account(name);
-    let is_listed =
-        |account: &Account| account.recoveries.iter().any(|open| open.id == ticket) && !account.disabled;
     seen.recovery(ticket).is_some_and(|recovery| {
         recovery.vouched
             && recovery.proven.is_none()
             && session::is_open(recovery.created_at, recovery.expires_at, world.now)
             && recovery.name == tag(name, world.keys)
-            && recovery.standing == standing(account, world.keys)
-            && account.is_some_and(is_listed)
+            && recovery.standing == standing(seen.account(name), world.keys)
     })
 }
