@@ -211,6 +211,7 @@ fn origin() -> Origin {
         remember: true,
         agent: String::new(),
         request: String::new(),
+        by: None,
     }
 }
 
@@ -237,7 +238,8 @@ async fn enrol(service: &Service) -> Vec<Person> {
             .await
             .expect("the store works")
             .expect("the name is free");
-        let secret = added.enrolment.expect("a factor was asked for").secret;
+        let offer = added.enrolment.expect("a factor was asked for").offer;
+        let secret = offer.authenticator.expect("it is shown").secret;
         people.push(Person { name, secret });
     }
     people

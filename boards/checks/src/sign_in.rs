@@ -84,6 +84,7 @@ impl Board {
             remember: true,
             agent: "board".into(),
             request: String::new(),
+            by: None,
         };
         let home = origin("192.0.2.1");
         let added = self.submit(
@@ -100,9 +101,10 @@ impl Board {
             .ok()
             .and_then(|added| added.enrolment)
             .ok_or("the name is free")?;
+        let shown = enrolment.offer.authenticator.ok_or("its secret is shown")?;
 
         self.now = self.now.plus(30);
-        let code = Totp::default().generate(&enrolment.secret, self.now).to_string();
+        let code = Totp::default().generate(&shown.secret, self.now).to_string();
         let challenge = self.challenge(&name, &home)?;
         let verified = self.present(challenge, &code, &home)?;
         matches!(verified, Verified::SignedIn(_))
