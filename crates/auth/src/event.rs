@@ -165,6 +165,8 @@ pub enum Act {
     ApprovalRedeem,
     NumberAsk,
     NumberAnswer,
+    ApiTokenMake,
+    ApiTokenRevoke,
     ClockAccept,
     BackupMake,
     StoreReturn,

@@ -109,6 +109,46 @@ impl fmt::Debug for SessionToken {
     }
 }
 
+/// A token for programs, spelt as `cs_api_` and 64 lower-case hexadecimal digits, by which scanners for secrets know it.
+///
+/// # Security
+/// As [`Token`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct ApiTokenText(Zeroizing<String>);
+
+/// What a token for programs begins with.
+const API_TOKEN_PREFIX: &str = "cs_api_";
+
+impl ApiTokenText {
+    /// Draws a fresh token.
+    pub fn draw(entropy: &mut dyn Entropy) -> ApiTokenText {
+        let token = Token::draw(entropy);
+        ApiTokenText(Zeroizing::new([API_TOKEN_PREFIX, token.expose()].concat()))
+    }
+
+    /// The text that goes to its holder, once.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// The identifier under which the token's record is stored.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.0)
+    }
+
+    /// The identifier of what was presented; none unless it has such a token's shape.
+    pub fn presented(text: &str) -> Option<Digest> {
+        let digits = text.strip_prefix(API_TOKEN_PREFIX)?;
+        (digits.len() == 64 && is_lower_hexadecimal(digits)).then(|| Digest::of(text))
+    }
+}
+
+impl fmt::Debug for ApiTokenText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiTokenText(…)")
+    }
+}
+
 /// What a client presented as a session's token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Presented {
@@ -121,8 +161,7 @@ pub struct Presented {
 impl Presented {
     /// Reads what was presented; none unless it has a token's shape.
     pub fn of(text: &str) -> Option<Presented> {
-        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        let has_shape = text.len() == SESSION_TOKEN_DIGITS && text.bytes().all(is_digit);
+        let has_shape = text.len() == SESSION_TOKEN_DIGITS && is_lower_hexadecimal(text);
         has_shape.then(|| Presented {
             session: Digest::of(&text[..HANDLE_DIGITS]),
             key: Digest::of(text),
@@ -184,6 +223,11 @@ impl<'de> Deserialize<'de> for Digest {
         let text = String::deserialize(from)?;
         Digest::parse(&text).ok_or_else(|| de::Error::custom("a digest is 64 hexadecimal digits"))
     }
+}
+
+fn is_lower_hexadecimal(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
 /// Lower-case hexadecimal.

@@ -171,6 +171,12 @@ pub const WRONG_NUMBERS_MAX: u8 = 3;
 pub const LENDER_S: u32 = 3_600;
 /// Longest purpose of an elevation, in characters.
 pub const PURPOSE_CHARS_MAX: usize = 64;
+/// Largest number of tokens for programs of one account; one more is refused.
+pub const API_TOKENS_MAX: usize = 20;
+/// Most hosts that one of them is limited to.
+pub const API_TOKEN_HOSTS_MAX: usize = 16;
+/// Most days that one of them lives.
+pub const API_TOKEN_DAYS_MAX: u32 = 366;
 /// Largest number of known browsers of one account; the one unused for longest goes.
 pub const BROWSERS_MAX: usize = 16;
 /// Largest number of second factors of one account.

@@ -23,8 +23,10 @@ use crate::name::Name;
 use crate::role::Role;
 use crate::seal::Sealed;
 
+mod api_token;
 mod approval;
 
+pub use api_token::ApiToken;
 pub use approval::{Approval, ApprovalState, NumberRequest, NumberState};
 
 /// The key of a record.
@@ -58,6 +60,8 @@ pub enum Key {
     Notice(Digest),
     /// A recovery that was asked for, by its token's digest.
     Recovery(Digest),
+    /// A token for programs, by its digest.
+    ApiToken(Digest),
 }
 
 /// A stored record; spelt as what it holds, since its key says of which kind it is.
@@ -90,6 +94,8 @@ pub enum Record {
     Notice(Notice),
     /// See [`Recovery`].
     Recovery(Recovery),
+    /// See [`ApiToken`].
+    ApiToken(Box<ApiToken>),
 }
 
 impl Record {
@@ -106,6 +112,7 @@ impl Record {
             Record::NumberRequest(request) => Some(request.expires_at),
             Record::Notice(notice) => Some(notice.at.plus(NOTICE_KEPT_S)),
             Record::Recovery(recovery) => Some(recovery.expires_at),
+            Record::ApiToken(token) => Some(token.expires_at),
         }
     }
 }
@@ -170,6 +177,9 @@ pub struct Account {
     /// The one wish of a session to be stepped up by another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number_request: Option<Open>,
+    /// Tokens for programs, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub api_tokens: Vec<Open>,
     /// Who asked its owner for something within the last hour, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub asks: Vec<Ask>,
@@ -207,6 +217,7 @@ impl Account {
             phone: None,
             approvals: Vec::new(),
             number_request: None,
+            api_tokens: Vec::new(),
             asks: Vec::new(),
             sign_ins: 0,
             failures: 0,
@@ -555,6 +566,8 @@ pub enum NoticeKind {
     ApprovalDenied,
     /// A session's wish to be stepped up by another was denied.
     NumberDenied,
+    /// A token for programs was made.
+    ApiTokenMade,
 }
 
 impl NoticeKind {
@@ -604,6 +617,9 @@ impl NoticeKind {
             NoticeKind::NumberDenied => {
                 "A session of yours asked another to confirm it, and it was denied. If you did not begin it, end that \
                  session and change your password."
+            }
+            NoticeKind::ApiTokenMade => {
+                "An API token was made for your account. If it was not you, revoke it and change your password."
             }
         }
     }

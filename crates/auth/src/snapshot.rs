@@ -7,7 +7,7 @@ use alloc::collections::BTreeMap;
 use crate::id::Digest;
 use crate::name::Name;
 use crate::record::{
-    Account, Approval, Bucket, Challenge, Key, NumberRequest, Record, Recovery, Session, Ticket,
+    Account, ApiToken, Approval, Bucket, Challenge, Key, NumberRequest, Record, Recovery, Session, Ticket,
 };
 use crate::rule::Change;
 
@@ -137,6 +137,14 @@ impl Snapshot {
     pub fn number_request(&self, id: Digest) -> Option<&NumberRequest> {
         match self.record(&Key::NumberRequest(id)) {
             Some(Record::NumberRequest(request)) => Some(request),
+            _ => None,
+        }
+    }
+
+    /// The token for programs of that digest.
+    pub fn api_token(&self, id: Digest) -> Option<&ApiToken> {
+        match self.record(&Key::ApiToken(id)) {
+            Some(Record::ApiToken(token)) => Some(token),
             _ => None,
         }
     }

@@ -17,8 +17,8 @@ pub(super) use begin::draw_backup;
 pub(crate) use begin::{Made, make};
 
 use super::{
-    Proof, SignedIn, attempt_reads, browser_text, end_attempts, end_sessions, know_browser, note_backup_code,
-    note_charge, notify, open_session, prove, put, settle, source,
+    Proof, SignedIn, api_token, attempt_reads, browser_text, end_attempts, end_sessions, know_browser,
+    note_backup_code, note_charge, notify, open_session, prove, put, settle, source,
 };
 use crate::credential::{Accepted, CodeVerdict, FactorState, Holder, Offer, dummy, removed};
 use crate::event::{Act, Ending, Event, Origin, Reason};
@@ -282,6 +282,7 @@ impl Rule for Confirm {
         notify(&mut account, NoticeKind::FactorAdded, world, &mut changes);
         if recovers {
             removed::part_with(&mut account, |factor| lost.contains(&factor.id), world);
+            api_token::end_all(&mut account, Reason::ByOwner, &asker.origin, &mut changes);
             end_attempts(&mut account, &mut changes);
             notify(&mut account, NoticeKind::FactorsRecovered, world, &mut changes);
             let removed = |id: &String| Change::Audit(asker.removal().on(id.clone()));

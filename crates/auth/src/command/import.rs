@@ -13,7 +13,7 @@ use countersign_core::time::StepNumber;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::{bounded, end_attempts, end_sessions, enrol, notify, put};
+use super::{bounded, end_all, enrol, notify, put};
 use crate::credential::hotp::HotpCredential;
 use crate::credential::removed::{self, Removed};
 use crate::credential::totp::TotpCredential;
@@ -257,8 +257,7 @@ impl Import {
         }
         if !account.has_second_factor() {
             // Whoever is in knew the password alone.
-            end_sessions(&mut account, None, Reason::ByOperator, &self.origin, &mut changes);
-            end_attempts(&mut account, &mut changes);
+            end_all(&mut account, Reason::ByOperator, &self.origin, &mut changes);
         }
         let state = FactorState::Active(world.now);
         if outcome.with_backup_codes {

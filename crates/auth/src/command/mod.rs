@@ -12,6 +12,7 @@ use countersign_core::elevation::Standing;
 use countersign_core::limit::Room;
 use zeroize::Zeroizing;
 
+pub mod api_token;
 pub mod application;
 pub mod approval;
 pub mod authority;
@@ -478,6 +479,14 @@ pub(crate) fn end_sessions(
         let event = Event::about(Act::SessionEnd, Ending::Success, &account.name, origin);
         changes.push(Change::Audit(event.because(reason).on(open.id.short())));
     }
+}
+
+/// Ends whatever is open in an account's name and was opened by what it was until now: sessions, tokens for programs,
+/// attempts.
+pub(crate) fn end_all(account: &mut Account, reason: Reason, origin: &Origin, changes: &mut Vec<Change>) {
+    end_sessions(account, None, reason, origin, changes);
+    api_token::end_all(account, reason, origin, changes);
+    end_attempts(account, changes);
 }
 
 /// Ends all challenges and recoveries and all that its owner was asked, and forgets all known browsers of an account.

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use zeroize::Zeroizing;
 
 use super::enrol::Made;
-use super::{end_attempts, end_sessions, end_tickets, enrol, found, notify, put, settle, ticket};
+use super::{end_all, end_tickets, enrol, found, notify, put, settle, ticket};
 use crate::claim::is_word;
 use crate::credential::{Factor, Wish, removed};
 use crate::event::{Act, Ending, Event, Origin, Reason};
@@ -141,8 +141,7 @@ impl Rule for Vouch {
         }
         let mut changes = Vec::new();
         if !account.has_second_factor() {
-            end_sessions(&mut account, None, Reason::ByOperator, &self.origin, &mut changes);
-            end_attempts(&mut account, &mut changes);
+            end_all(&mut account, Reason::ByOperator, &self.origin, &mut changes);
         }
         let enrolment = enrol::make(
             &mut account,
@@ -307,8 +306,7 @@ impl Rule for Manage {
 
 impl Manage {
     fn end_all(&self, account: &mut Account, changes: &mut Vec<Change>) {
-        end_sessions(account, None, Reason::ByOperator, &self.origin, changes);
-        end_attempts(account, changes);
+        end_all(account, Reason::ByOperator, &self.origin, changes);
     }
 
     /// Pairs of the account with single sources lapse within minutes; what an operator lifts is the account's
@@ -327,8 +325,7 @@ impl Manage {
 /// Refuses every sign-in of an account from now on, and ends all that is open in its name.
 pub(super) fn disable(account: &mut Account, origin: &Origin, changes: &mut Vec<Change>) {
     account.disabled = true;
-    end_sessions(account, None, Reason::ByOperator, origin, changes);
-    end_attempts(account, changes);
+    end_all(account, Reason::ByOperator, origin, changes);
     end_tickets(account, changes);
 }
 

@@ -10,9 +10,8 @@ use countersign_core::limit::Room;
 use zeroize::Zeroizing;
 
 use super::{
-    Onward, Proof, SignedIn, after_password, attempt_reads, browser_text, end_attempts, end_sessions,
-    end_tickets, know_browser, note_backup_code, note_charge, notify, open_session, prove, put, settle,
-    source,
+    Onward, Proof, SignedIn, after_password, attempt_reads, browser_text, end_all, end_tickets, know_browser,
+    note_backup_code, note_charge, notify, open_session, prove, put, settle, source,
 };
 use crate::event::{Act, Ending, Event, Origin, Reason};
 use crate::id::Digest;
@@ -316,8 +315,7 @@ impl Rule for Replace {
             world,
             &mut changes,
         );
-        end_sessions(&mut account, None, Reason::ByOwner, &self.origin, &mut changes);
-        end_attempts(&mut account, &mut changes);
+        end_all(&mut account, Reason::ByOwner, &self.origin, &mut changes);
         end_tickets(&mut account, &mut changes);
         let level = if methods.len() > 1 { Level::Two } else { Level::One };
         let mut signed_in = open_session(&mut account, level, &methods, &self.origin, world, &mut changes);

@@ -80,7 +80,7 @@ impl Rule for Amend {
 
     fn reads(&self, seen: &Snapshot, _: &World<'_>) -> Vec<Key> {
         let mut keys = alloc::vec![Key::Account(self.name.clone()), Key::Founder];
-        keys.extend(sessions_of(&self.name, seen));
+        keys.extend(copies_of(&self.name, seen));
         keys
     }
 
@@ -191,20 +191,25 @@ fn after_amendments(
         notify(account, NoticeKind::RoleChanged, world, changes);
     }
     if (&account.groups, &account.claims) != (&before.groups, &before.claims) {
-        refresh_sessions(account, seen, changes);
+        refresh_copies(account, seen, changes);
     }
 }
 
-/// The keys of an account's sessions, once the account was read.
-fn sessions_of(name: &Name, seen: &Snapshot) -> Vec<Key> {
+/// The keys of whatever has a copy of an account's groups and claims, once the account was read.
+fn copies_of(name: &Name, seen: &Snapshot) -> Vec<Key> {
     let key = Key::Account(name.clone());
     let account = seen.holds(&key).then(|| seen.account(name)).flatten();
     let sessions = account.iter().flat_map(|account| account.sessions.iter());
-    sessions.map(|open| Key::Session(open.id)).collect()
+    let tokens = account.iter().flat_map(|account| account.api_tokens.iter());
+    sessions
+        .map(|open| Key::Session(open.id))
+        .chain(tokens.map(|open| Key::ApiToken(open.id)))
+        .collect()
 }
 
-/// Brings the copies that open sessions have of an account up to it, so that who lost a right has lost it everywhere.
-fn refresh_sessions(account: &Account, seen: &Snapshot, changes: &mut Vec<Change>) {
+/// Brings the copies that sessions and tokens have of an account up to it, so that who lost a right has lost it
+/// everywhere.
+fn refresh_copies(account: &Account, seen: &Snapshot, changes: &mut Vec<Change>) {
     for open in &account.sessions {
         let Some(mut session) = seen.session(open.id).cloned() else {
             continue;
@@ -214,6 +219,17 @@ fn refresh_sessions(account: &Account, seen: &Snapshot, changes: &mut Vec<Change
         changes.push(Change::Put(
             Key::Session(open.id),
             Record::Session(session.into()),
+        ));
+    }
+    for open in &account.api_tokens {
+        let Some(mut token) = seen.api_token(open.id).cloned() else {
+            continue;
+        };
+        token.groups.clone_from(&account.groups);
+        token.claims.clone_from(&account.claims);
+        changes.push(Change::Put(
+            Key::ApiToken(open.id),
+            Record::ApiToken(token.into()),
         ));
     }
 }
@@ -286,7 +302,7 @@ impl Rule for Take {
     fn reads(&self, seen: &Snapshot, world: &World<'_>) -> Vec<Key> {
         let mut keys = self.import.reads(seen, world);
         keys.push(Key::Founder);
-        keys.extend(sessions_of(&self.import.name, seen));
+        keys.extend(copies_of(&self.import.name, seen));
         keys
     }
 

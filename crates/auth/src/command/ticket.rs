@@ -5,7 +5,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Onward, after_password, end_attempts, end_sessions, end_tickets, found, notify, put};
+use super::{Onward, after_password, end_all, end_tickets, found, notify, put};
 use crate::event::{Act, Ending, Event, Origin, Reason};
 use crate::id::{Digest, Token};
 use crate::name::Name;
@@ -184,8 +184,7 @@ impl Rule for Redeem {
             hash: self.hash.clone(),
             changed_at: world.now,
         });
-        end_sessions(&mut account, None, Reason::ByOwner, &self.origin, &mut changes);
-        end_attempts(&mut account, &mut changes);
+        end_all(&mut account, Reason::ByOwner, &self.origin, &mut changes);
         end_tickets(&mut account, &mut changes);
         let event = Event::about(Act::TicketRedeem, Ending::Success, &self.name, &self.origin);
         changes.push(Change::Audit(event));

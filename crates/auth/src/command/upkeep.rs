@@ -37,26 +37,33 @@ impl Rule for Note {
     }
 }
 
-/// Writes down the last activity of sessions, which is otherwise kept in memory.
+/// Writes down the last activity of sessions and the last use of tokens for programs, otherwise kept in memory.
 #[derive(Clone, Debug)]
 pub struct Touch {
-    /// Sessions and the newest activity seen in them.
-    pub seen: Vec<(Digest, UnixSeconds)>,
+    /// Sessions and tokens, and the newest activity seen in them.
+    pub seen: Vec<(Key, UnixSeconds)>,
 }
 
 impl Rule for Touch {
     type Outcome = ();
 
     fn reads(&self, _: &Snapshot, _: &World<'_>) -> Vec<Key> {
-        self.seen.iter().map(|(id, _)| Key::Session(*id)).collect()
+        self.seen.iter().map(|(key, _)| key.clone()).collect()
     }
 
     fn decide(&self, seen: &Snapshot, _: &mut World<'_>) -> Result<Decision<()>, Fault> {
-        let newer = self.seen.iter().filter_map(|(id, at)| {
-            let session = seen.session(*id).filter(|session| session.last_seen < *at)?;
-            let mut session = session.clone();
-            session.last_seen = *at;
-            Some(Change::Put(Key::Session(*id), Record::Session(session.into())))
+        let newer = self.seen.iter().filter_map(|(key, at)| {
+            let mut record = seen.record(key)?.clone();
+            let last = match &mut record {
+                Record::Session(session) => &mut session.last_seen,
+                Record::ApiToken(token) => token.last_used.get_or_insert_default(),
+                _ => return None,
+            };
+            if *last >= *at {
+                return None;
+            }
+            *last = *at;
+            Some(Change::Put(key.clone(), record))
         });
         Ok(Decision {
             outcome: (),

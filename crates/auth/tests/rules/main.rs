@@ -1,5 +1,6 @@
 //! The rules as decision tables: values in, values out, and a time that only the test turns.
 
+mod api_tokens;
 mod approvals;
 mod authority;
 mod bounds;

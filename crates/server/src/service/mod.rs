@@ -25,6 +25,7 @@ use countersign_core::time::UnixSeconds;
 use tokio::sync::broadcast;
 use zeroize::Zeroizing;
 
+pub mod api_tokens;
 pub mod approvals;
 pub mod audit;
 pub mod browsers;
@@ -73,6 +74,8 @@ pub struct Service {
     entropy: Mutex<Box<dyn Entropy + Send>>,
     activity: Arc<Mutex<HashMap<Digest, UnixSeconds>>>,
     kept: Arc<sessions::KeptSessions>,
+    tokens_used: Arc<Mutex<HashMap<Digest, UnixSeconds>>>,
+    kept_tokens: Arc<api_tokens::KeptTokens>,
     ends: broadcast::Sender<Digest>,
     tokens: tokens::Tokens,
     refusals: refusals::Refusals,
@@ -145,17 +148,29 @@ impl Service {
         let keys = Arc::new(parts.keys);
         let activity = Arc::new(Mutex::new(HashMap::new()));
         let kept = Arc::new(sessions::none_kept());
+        let tokens_used = Arc::new(Mutex::new(HashMap::new()));
+        let kept_tokens = Arc::new(api_tokens::none_kept());
         let (ends, _) = broadcast::channel(ENDS_MAX);
         let [committing, asking] = parts.entropy;
         let ended = {
             let (activity, kept, ends) = (activity.clone(), kept.clone(), ends.clone());
+            let (tokens_used, kept_tokens) = (tokens_used.clone(), kept_tokens.clone());
             move |key: &Key| {
-                if let Key::Session(id) = key {
-                    lock(&activity).remove(id);
-                    kept.forget(id);
-                    // Nobody may be listening.
-                    let _ = ends.send(*id);
-                }
+                let id = match key {
+                    Key::Session(id) => {
+                        lock(&activity).remove(id);
+                        kept.forget(id);
+                        *id
+                    }
+                    Key::ApiToken(id) => {
+                        lock(&tokens_used).remove(id);
+                        kept_tokens.forget(id);
+                        *id
+                    }
+                    _ => return,
+                };
+                // Nobody may be listening.
+                let _ = ends.send(id);
             }
         };
         let pulse = Arc::new(Pulse::new(parts.clock.clone(), keys.clone(), ended.clone()));
@@ -166,9 +181,11 @@ impl Service {
         }
         let committed = {
             let (notices, kept, outbox) = (parts.notices, kept.clone(), parts.outbox.clone());
+            let kept_tokens = kept_tokens.clone();
             move |change: &Change| match change {
                 Change::Delete(key) => ended(key),
                 Change::Put(Key::Session(id), _) => kept.forget(id),
+                Change::Put(Key::ApiToken(id), _) => kept_tokens.forget(id),
                 Change::Put(Key::Notice(id), Record::Notice(notice)) if !notice.delivered => {
                     notices(*id, notice);
                     outbox.leave(post::Errand::Notice(*id));
@@ -198,6 +215,8 @@ impl Service {
             entropy: Mutex::new(asking),
             activity,
             kept,
+            tokens_used,
+            kept_tokens,
             ends,
             tokens: tokens::Tokens::default(),
             refusals: refusals::Refusals::default(),

@@ -19,12 +19,12 @@ use countersign_core::time::UnixSeconds;
 use super::kept::Kept;
 use super::{Failure, Service, lock};
 
-/// Sessions whose activity is kept in memory before it is written down; beyond that it is written at once.
-const ACTIVITY_MAX: usize = 65_536;
-/// How long a session that was read may be believed: other nodes may have changed it since.
-const KEPT_FOR: Duration = Duration::from_millis(500);
-/// Sessions that are kept after they were read.
-const KEPT_MAX: usize = 16_384;
+/// Sessions or tokens whose activity is kept in memory before it is written down; beyond that it is written at once.
+pub(super) const ACTIVITY_MAX: usize = 65_536;
+/// How long a session or token that was read may be believed: other nodes may have changed it since.
+pub(super) const KEPT_FOR: Duration = Duration::from_millis(500);
+/// Sessions or tokens that are kept after they were read.
+pub(super) const KEPT_MAX: usize = 16_384;
 
 /// Sessions that were read a moment ago.
 pub(super) type KeptSessions = Kept<Digest, Arc<Session>>;
@@ -163,12 +163,16 @@ impl Service {
         activity.len() >= ACTIVITY_MAX
     }
 
-    /// Writes down what activity there was since the last time.
+    /// Writes down what activity there was since the last time, of sessions and of tokens for programs.
     ///
     /// # Errors
     /// [`Failure`].
     pub async fn write_activity(&self) -> Result<(), Failure> {
-        let seen: Vec<_> = lock(&self.activity).drain().collect();
+        let tokens: Vec<_> = lock(&self.tokens_used).drain().collect();
+        let sessions: Vec<_> = lock(&self.activity).drain().collect();
+        let tokens = tokens.into_iter().map(|(id, at)| (Key::ApiToken(id), at));
+        let sessions = sessions.into_iter().map(|(id, at)| (Key::Session(id), at));
+        let seen: Vec<_> = sessions.chain(tokens).collect();
         let mut chunks = seen.chunks(256);
         for chunk in &mut chunks {
             let written = self.submit(upkeep::Touch { seen: chunk.to_vec() }).await;
@@ -182,10 +186,14 @@ impl Service {
     }
 
     /// Keeps activity that could not be written down, unless newer was seen meanwhile.
-    fn take_back(&self, seen: &[(Digest, UnixSeconds)]) {
-        let mut activity = lock(&self.activity);
-        for (id, at) in seen {
-            let kept = activity.entry(*id).or_insert(*at);
+    fn take_back(&self, seen: &[(Key, UnixSeconds)]) {
+        let (mut activity, mut tokens_used) = (lock(&self.activity), lock(&self.tokens_used));
+        for (key, at) in seen {
+            let kept = match key {
+                Key::ApiToken(id) => tokens_used.entry(*id).or_insert(*at),
+                Key::Session(id) => activity.entry(*id).or_insert(*at),
+                _ => continue,
+            };
             *kept = (*kept).max(*at);
         }
     }

@@ -25,10 +25,11 @@ pub enum Kind {
     NumberRequest,
     Notice,
     Recovery,
+    ApiToken,
 }
 
 impl Kind {
-    pub(super) const ALL: [Kind; 13] = [
+    pub(super) const ALL: [Kind; 14] = [
         Kind::Account,
         Kind::Challenge,
         Kind::Session,
@@ -42,6 +43,7 @@ impl Kind {
         Kind::NumberRequest,
         Kind::Notice,
         Kind::Recovery,
+        Kind::ApiToken,
     ];
 
     /// Its name in a store.
@@ -60,6 +62,7 @@ impl Kind {
             Kind::NumberRequest => "number_request",
             Kind::Notice => "notice",
             Kind::Recovery => "recovery",
+            Kind::ApiToken => "api_token",
         }
     }
 }
@@ -80,6 +83,7 @@ pub(super) fn spelt(key: &Key) -> (Kind, String) {
         Key::NumberRequest(id) => (Kind::NumberRequest, id.to_string()),
         Key::Notice(id) => (Kind::Notice, id.to_string()),
         Key::Recovery(id) => (Kind::Recovery, id.to_string()),
+        Key::ApiToken(id) => (Kind::ApiToken, id.to_string()),
     }
 }
 
@@ -113,6 +117,7 @@ pub fn key_of(kind: &str, id: &str) -> Result<Key, StoreError> {
         Kind::NumberRequest => Key::NumberRequest(digest()?),
         Kind::Notice => Key::Notice(digest()?),
         Kind::Recovery => Key::Recovery(digest()?),
+        Kind::ApiToken => Key::ApiToken(digest()?),
     })
 }
 
@@ -137,6 +142,7 @@ pub(super) fn parse(key: &Key, body: &str) -> Result<Record, StoreError> {
         Key::NumberRequest(_) => serde_json::from_str(body).map(Record::NumberRequest),
         Key::Notice(_) => serde_json::from_str(body).map(Record::Notice),
         Key::Recovery(_) => serde_json::from_str(body).map(Record::Recovery),
+        Key::ApiToken(_) => serde_json::from_str(body).map(Record::ApiToken),
     };
     record.map_err(|error| {
         let (kind, _) = spelt(key);

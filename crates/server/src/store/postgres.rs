@@ -281,10 +281,10 @@ fn settled<'a>(changes: impl Iterator<Item = &'a Change>) -> BTreeMap<&'a Key, O
     settled
 }
 
-/// Hints of the sessions that a commit ends.
+/// Hints of the sessions and tokens that a commit ends.
 fn ended<'a>(changes: impl Iterator<Item = &'a Change>) -> Vec<String> {
     let hint = |change: &Change| match change {
-        Change::Delete(key @ Key::Session(_)) => Some(follow::spelt(key)),
+        Change::Delete(key @ (Key::Session(_) | Key::ApiToken(_))) => Some(follow::spelt(key)),
         _ => None,
     };
     changes.filter_map(hint).collect()

@@ -4,9 +4,7 @@
 
 use alloc::vec::Vec;
 
-use super::super::{
-    Onward, SignedIn, after_password, end_attempts, end_sessions, end_tickets, notify, open_session, put,
-};
+use super::super::{Onward, SignedIn, after_password, end_all, end_tickets, notify, open_session, put};
 use crate::event::{Act, Ending, Event, Origin, Reason};
 use crate::id::Digest;
 use crate::name::Name;
@@ -129,8 +127,7 @@ impl Finish {
             hash: hash.clone(),
             changed_at: world.now,
         });
-        end_sessions(account, None, Reason::ByOwner, &self.origin, changes);
-        end_attempts(account, changes);
+        end_all(account, Reason::ByOwner, &self.origin, changes);
         end_tickets(account, changes);
         notify(account, NoticeKind::PasswordRecovered, world, changes);
         after_password(account, &self.origin, seen, world, changes)

@@ -1,54 +1,49 @@
-//! Forward-auth: what a reverse proxy asks before it lets a request through, and the way in to a protected host.
+//! Forward-auth: what a reverse proxy asks before it lets a request through.
 //!
 //! Knows: what proxies say and are answered, as docs/protocol/forward-auth.md has it. Must never know: which rule
 //! counts or whether it is met; `service::rules` says that.
 //!
-//! Read next: [`super::forwarded`] for what a proxy says, `pages::hosts` for what happens at Countersign in between.
+//! Read next: [`super::forwarded`] for what a proxy says, [`super::entry`] for where it sends a browser.
 
-use axum::Router;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use countersign_auth::claim::ClaimValue;
-use countersign_auth::id::Digest;
+use countersign_auth::name::Name;
+use countersign_auth::record::ApiToken;
 use countersign_core::elevation::{Demand, ElevationVerdict, Level, Standing};
 use countersign_core::time::UnixSeconds;
 use serde::Deserialize;
+use utoipa::IntoParams;
 
-use super::asked::{Asked, bearer, cookie};
+use super::asked::{bearer, cookie};
 use super::forwarded::Forwarded;
+use super::openapi::{Always, Forwarding, Judged, Sent};
 use super::pages::cookies;
 use super::proxied::{Connection, Sender};
 use super::step_up::{STEP_UP_URL, owed};
 use super::{Shared, answer};
-use crate::service::rules::{
-    Allow, Found, Host, NoQuestion, Question, Target, Terms, Verdict, Who, host_name,
-};
-use crate::service::{Live, Service, draw_token};
+use crate::service::api_tokens::LiveToken;
+use crate::service::rules::{Allow, Found, Host, NoQuestion, Question, Target, Terms, Verdict, Who};
+use crate::service::{Live, Service};
 
 const LOCATION: HeaderName = HeaderName::from_static("x-countersign-location");
 const USER: HeaderName = HeaderName::from_static("remote-user");
 const GROUPS: HeaderName = HeaderName::from_static("remote-groups");
 const ACR: HeaderName = HeaderName::from_static("remote-acr");
 
-/// What is asked by proxies, and at the hosts behind them.
-pub(super) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/forward-auth", get(forward_auth))
-        .route("/forward-auth/redirect", get(redirecting))
-        .route("/.countersign/begin", get(begin))
-        .route("/.countersign/callback", get(callback))
-}
-
 /// What must be proven, as addresses say it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Proof {
+    /// The level, `cs:1` or `cs:2`.
     #[serde(default)]
     pub(super) acr: String,
+    /// Most seconds since a factor was proven last.
     pub(super) max_age: Option<u32>,
+    /// Whether the session is to be elevated.
     #[serde(default)]
     pub(super) elevated: bool,
 }
@@ -86,8 +81,17 @@ pub(super) fn encoded(text: &str) -> String {
     text.bytes().map(byte).collect()
 }
 
-/// `GET /forward-auth`: never a redirect, which nginx would take for a fault.
-async fn forward_auth(
+/// Whether a request that a proxy describes may pass; never a redirect.
+#[utoipa::path(
+    get,
+    path = "/forward-auth",
+    tag = "forward-auth",
+    security((), ("session" = [])),
+    params(Proof, Forwarding),
+    responses(Judged, Always)
+)]
+// nginx would take a redirect for a fault.
+pub(super) async fn forward_auth(
     State(service): State<Shared>,
     extensions: Extensions,
     headers: HeaderMap,
@@ -98,8 +102,16 @@ async fn forward_auth(
         .unwrap_or_else(|response| response)
 }
 
-/// `GET /forward-auth/redirect`: the same, but a browser is sent to where it can do something about it.
-async fn redirecting(
+/// The same, but a browser is sent to where it can do something about it.
+#[utoipa::path(
+    get,
+    path = "/forward-auth/redirect",
+    tag = "forward-auth",
+    security((), ("session" = [])),
+    params(Proof, Forwarding),
+    responses(Judged, Sent, Always)
+)]
+pub(super) async fn redirecting(
     State(service): State<Shared>,
     extensions: Extensions,
     headers: HeaderMap,
@@ -115,8 +127,11 @@ async fn redirecting(
     }
 }
 
-/// Whether whoever is asked about wants a page, and can be sent elsewhere.
+/// Whether whoever is asked about wants a page, and can be sent elsewhere; who shows a token can't.
 fn is_browser(extensions: &Extensions, headers: &HeaderMap) -> bool {
+    if bearer(headers).is_some() {
+        return false;
+    }
     let forwarded = Connection::of(extensions).forwarded(headers);
     let takes_pages = headers
         .get_all(header::ACCEPT)
@@ -141,20 +156,22 @@ async fn answered(
     let rules = service.rules().now();
     let (host, terms) = match rules.find(&question) {
         Found::UnknownHost | Found::NoRule(_) => return Err(denied()),
-        Found::Rule(_, rule) if rule.allow == Allow::Deny => return Err(denied()),
-        // What the proxy demands besides, it demands of everybody.
-        Found::Rule(_, rule) if rule.allow == Allow::Public && more == Demand::default() => {
-            return Ok(StatusCode::NO_CONTENT.into_response());
-        }
-        Found::Rule(host, rule) => (host, rule.terms()),
+        Found::Rule(host, rule) => match &rule.allow {
+            Allow::Deny => return Err(denied()),
+            // What the proxy demands besides, it demands of everybody.
+            Allow::Public if more == Demand::default() => {
+                return Ok(StatusCode::NO_CONTENT.into_response());
+            }
+            Allow::Public => (host, &Terms::NONE),
+            Allow::SignedIn(terms) => (host, terms),
+        },
     };
     let location = location(&question, &asked.uri);
-    let live = signed_in(service, question.host(), headers).await?;
-    let Some(live) = live.filter(|live| !service.must_enrol(live)) else {
+    let Some(caller) = caller(service, question.host(), headers).await? else {
         return Err(sign_in(&location(&terms.demand.and(more))));
     };
     let now = service.now().map_err(|failure| answer::failed(&failure))?;
-    Ok(judged(service, host, &terms, &live, more, now, &location))
+    Ok(judged(service, host, terms, &caller, more, now, &location))
 }
 
 /// What a proxy says, as rules are asked it.
@@ -194,34 +211,72 @@ fn location<'a>(question: &'a Question, uri: &'a str) -> impl Fn(&Demand) -> Hea
     }
 }
 
-/// Whoever is signed in at the host by cookie, or shows a token.
-async fn signed_in(service: &Service, host: &str, headers: &HeaderMap) -> Result<Option<Live>, Response> {
+/// Whoever asks for something of a protected host.
+enum Caller {
+    /// Somebody signed in.
+    Session(Live),
+    /// A program, in somebody's name.
+    Program(LiveToken),
+}
+
+impl Caller {
+    /// In whose name they ask.
+    fn name(&self) -> &Name {
+        match self {
+            Caller::Session(live) => &live.session.account,
+            Caller::Program(LiveToken { token, .. }) => &token.account,
+        }
+    }
+
+    fn who(&self) -> Who<'_> {
+        match self {
+            Caller::Session(live) => who(live),
+            Caller::Program(LiveToken { token, .. }) => Who {
+                groups: &token.groups,
+                claims: &token.claims,
+                standing: ApiToken::STANDING,
+                signed_in_at: None,
+            },
+        }
+    }
+}
+
+/// Whoever is signed in at the host by cookie, or shows a token. Who may only enrol a second factor is nobody yet.
+async fn caller(service: &Service, host: &str, headers: &HeaderMap) -> Result<Option<Caller>, Response> {
     if let Some(token) = cookie(headers, cookies::SESSION) {
         let live = service.session_at(Some(host), token).await;
-        if let Some(live) = live.map_err(|failure| answer::failed(&failure))? {
-            return Ok(Some(live));
+        let live = live.map_err(|failure| answer::failed(&failure))?;
+        if let Some(live) = live {
+            return Ok(Some(live)
+                .filter(|live| !service.must_enrol(live))
+                .map(Caller::Session));
         }
     }
     let Some(token) = bearer(headers) else {
         return Ok(None);
     };
+    let program = service.api_token_at(Some(host), token).await;
+    if let Some(program) = program.map_err(|failure| answer::failed(&failure))? {
+        return Ok(Some(Caller::Program(program)));
+    }
     let identified = service.identify(None, token).await;
     let identified = identified.map_err(|failure| answer::failed(&failure))?;
-    Ok(identified.map(|identified| identified.live))
+    Ok(identified.map(|identified| Caller::Session(identified.live)))
 }
 
-/// Judges who is signed in.
+/// Judges whoever asks.
 fn judged(
     service: &Service,
     host: &Host,
     terms: &Terms,
-    live: &Live,
+    caller: &Caller,
     more: Demand,
     now: UnixSeconds,
     location: &impl Fn(&Demand) -> HeaderValue,
 ) -> Response {
-    match host.judge(terms, &who(live), more, now) {
-        Verdict::Pass => passed(live, now),
+    let who = caller.who();
+    match host.judge(terms, &who, more, now) {
+        Verdict::Pass => passed(caller.name(), &who, now),
         Verdict::SignInAgain => sign_in(&location(&terms.demand.and(more))),
         Verdict::NoGroup => denied(),
         Verdict::NoClaim(name, value) => no_claim(name, value),
@@ -257,15 +312,15 @@ pub(super) fn who(live: &Live) -> Who<'_> {
     }
 }
 
-fn passed(live: &Live, now: UnixSeconds) -> Response {
+fn passed(name: &Name, who: &Who<'_>, now: UnixSeconds) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
     // Groups with a comma would read as two, so an application never hears of them.
-    let groups = live.session.groups.iter().filter(|group| !group.contains(','));
+    let groups = who.groups.iter().filter(|group| !group.contains(','));
     let groups: Vec<&str> = groups.map(String::as_str).collect();
     let fields = [
-        (USER, live.session.account.as_str()),
+        (USER, name.as_str()),
         (GROUPS, &groups.join(",")),
-        (ACR, live.standing.level_at(now).acr()),
+        (ACR, who.standing.level_at(now).acr()),
     ];
     for (name, text) in fields {
         // Names are UTF-8 without control characters, which a header's value may be (RFC 9110 §5.5).
@@ -283,7 +338,7 @@ fn sign_in(location: &HeaderValue) -> Response {
     response
 }
 
-fn denied() -> Response {
+pub(super) fn denied() -> Response {
     answer::problem(StatusCode::FORBIDDEN, "denied", "No rule lets this through", "")
 }
 
@@ -297,7 +352,7 @@ pub(super) fn no_claim(name: &str, value: &ClaimValue) -> Response {
     (StatusCode::FORBIDDEN, axum::Json(body)).into_response()
 }
 
-fn no_proxy() -> Response {
+pub(super) fn no_proxy() -> Response {
     let detail = "name its address in trusted_proxies";
     answer::problem(
         StatusCode::FORBIDDEN,
@@ -305,127 +360,4 @@ fn no_proxy() -> Response {
         "Only a trusted proxy may ask this",
         detail,
     )
-}
-
-/// Where a way to a protected host begins, and what must be proven on it.
-#[derive(Deserialize)]
-struct Begin {
-    #[serde(default)]
-    to: String,
-    #[serde(default)]
-    acr: String,
-    max_age: Option<u32>,
-    #[serde(default)]
-    elevated: bool,
-}
-
-/// The protected host that a request came for, through a proxy.
-fn protected(
-    service: &Service,
-    extensions: &Extensions,
-    headers: &HeaderMap,
-) -> Result<String, Box<Response>> {
-    let reached = match Connection::of(extensions).reached_at(headers) {
-        Ok(reached) => reached.ok_or_else(|| Box::new(no_proxy()))?,
-        Err(bad) => return Err(Box::new(bad.into_response())),
-    };
-    let host = host_name(&reached).filter(|host| service.rules().now().host(host).is_some());
-    host.ok_or_else(|| Box::new(denied()))
-}
-
-/// `GET /.countersign/begin`, at a protected host.
-async fn begin(
-    State(service): State<Shared>,
-    extensions: Extensions,
-    headers: HeaderMap,
-    asked: Result<Query<Begin>, QueryRejection>,
-) -> Response {
-    let host = match protected(&service, &extensions, &headers) {
-        Ok(host) => host,
-        Err(response) => return *response,
-    };
-    let Ok(Query(Begin {
-        to,
-        acr,
-        max_age,
-        elevated,
-    })) = asked
-    else {
-        return answer::bad_request("malformed", "the query can't be read");
-    };
-    let proof = Proof {
-        acr,
-        max_age,
-        elevated,
-    };
-    let target = match to.as_str() {
-        "" => Ok(Target::front()),
-        to => Target::parse(to),
-    };
-    let (Ok(to), Some(demand)) = (target, proof.demand()) else {
-        return answer::bad_request(
-            "target",
-            "`to` is no path of this host, or what must be proven can't be",
-        );
-    };
-    let token = draw_token(&service);
-    let (issuer, state) = (service.issuer(), token.digest());
-    let (to, proof) = (encoded(to.as_str()), Proof::spelled(&demand));
-    let location = format!("{issuer}/for?host={host}&to={to}&state={state}{proof}");
-    let mut response = (StatusCode::FOUND, [(header::LOCATION, location)]).into_response();
-    cookies::begin(&mut response, &token);
-    response
-}
-
-/// What a way to a protected host ends with.
-#[derive(Deserialize)]
-struct Callback {
-    ticket: String,
-    #[serde(default)]
-    to: String,
-}
-
-/// `GET /.countersign/callback`, at a protected host.
-async fn callback(
-    State(service): State<Shared>,
-    Asked(origin): Asked,
-    extensions: Extensions,
-    headers: HeaderMap,
-    asked: Result<Query<Callback>, QueryRejection>,
-) -> Response {
-    let host = match protected(&service, &extensions, &headers) {
-        Ok(host) => host,
-        Err(response) => return *response,
-    };
-    let Ok(Query(Callback { ticket, to })) = asked else {
-        return answer::bad_request("malformed", "the query can't be read");
-    };
-    let Ok(to) = Target::parse(&to) else {
-        return answer::bad_request("target", "`to` is no path of this host");
-    };
-    let over = || {
-        let title = "This way in is over, or was begun in another browser";
-        answer::problem(
-            StatusCode::FORBIDDEN,
-            "no_ticket",
-            title,
-            "open the application once more",
-        )
-    };
-    let Some(begun) = cookie(&headers, cookies::BEGIN) else {
-        return over();
-    };
-    let entered = match service
-        .enter_host(&ticket, &host, Digest::of(begun), &origin)
-        .await
-    {
-        Err(failure) => return answer::failed(&failure),
-        Ok(None) => return over(),
-        Ok(Some(entered)) => entered,
-    };
-    // With its host, so that no path can be read as another.
-    let location = format!("https://{host}{}", to.as_str());
-    let mut response = (StatusCode::FOUND, [(header::LOCATION, location)]).into_response();
-    cookies::open_with(&mut response, &entered.token, entered.expires_in_s);
-    cookies::drop(response, cookies::BEGIN)
 }

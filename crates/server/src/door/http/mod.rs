@@ -21,10 +21,12 @@ use utoipa_axum::routes;
 mod account;
 mod administration;
 mod answer;
+mod api_tokens;
 mod approvals;
 mod asked;
 mod browsers;
 mod enrol;
+mod entry;
 mod forward;
 mod forwarded;
 mod health;
@@ -57,7 +59,7 @@ pub fn router(service: Arc<Service>) -> Router {
     described
         .merge(older_names())
         .route("/openapi.json", get(move || async move { openapi::serve(text) }))
-        .merge(forward::routes())
+        .merge(entry::routes())
         .merge(pages::routes())
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::wrong_method)
@@ -141,6 +143,10 @@ fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(browsers::forget_all))
         .routes(routes!(browsers::forget))
         .merge(administration())
+        .routes(routes!(api_tokens::make, api_tokens::tokens))
+        .routes(routes!(api_tokens::revoke))
+        .routes(routes!(forward::forward_auth))
+        .routes(routes!(forward::redirecting))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
 }
@@ -243,9 +249,13 @@ pub fn fuzz_body(data: &[u8]) {
             &["people", "update", "dry_run"],
         ),
         18 => (refusal::<administration::installation::Reseal>(body), &["after"]),
-        _ => (
+        19 => (
             refusal::<administration::installation::New>(body),
             &["name", "renew"],
+        ),
+        _ => (
+            refusal::<api_tokens::Make>(body),
+            &["label", "expires_in_days", "hosts", "code"],
         ),
     };
     for named in refused

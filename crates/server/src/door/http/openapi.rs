@@ -12,9 +12,10 @@ use utoipa::openapi::header::Header;
 use utoipa::openapi::response::{Response as Described, ResponseBuilder};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, ObjectBuilder, Ref, RefOr, Type};
-use utoipa::{IntoResponses, Modify, OpenApi, PartialSchema, ToSchema};
+use utoipa::{IntoParams, IntoResponses, Modify, OpenApi, PartialSchema, ToSchema};
 
 use super::answer::{Plain, Problem};
+use super::step_up::ElevationOwed;
 
 /// What the document says before any route is added to it.
 #[derive(OpenApi)]
@@ -31,7 +32,7 @@ use super::answer::{Plain, Problem};
             `/api/auth/totp/step-up` for `/auth/totp/step-up`."
     ),
     servers((url = "/")),
-    components(schemas(Problem, Plain)),
+    components(schemas(Problem, Plain, ElevationOwed)),
     modifiers(&Session)
 )]
 pub(super) struct Document;
@@ -43,7 +44,9 @@ impl Modify for Session {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
-            .description(Some("The `session_token` of a sign-in"))
+            .description(Some(
+                "The `session_token` of a sign-in; for forward-auth an API token as well",
+            ))
             .build();
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("session", SecurityScheme::Http(scheme));
@@ -239,6 +242,74 @@ impl IntoResponses for Unticketed {
             ("401", challenge(problem("The ticket is unknown, over or used"))),
             ("409", problem("There is an account of this name already")),
         ])
+    }
+}
+
+/// What a proxy tells of the request that it asks about; each of the first four must be there exactly once.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code, reason = "a description, which nobody ever has")]
+pub(super) struct Forwarding {
+    /// The request's method.
+    #[param(rename = "X-Forwarded-Method", pattern = "^[A-Z-]{1,32}$")]
+    method: String,
+    /// Its protocol: http, https, ws or wss.
+    #[param(rename = "X-Forwarded-Proto", pattern = "^(https?|wss?)$")]
+    proto: String,
+    /// The host it is for.
+    #[param(rename = "X-Forwarded-Host", pattern = "^[a-z0-9.-]{1,200}$")]
+    host: String,
+    /// Its path and query.
+    #[param(rename = "X-Forwarded-Uri", pattern = "^/[!-~]{0,200}$")]
+    uri: String,
+    /// The addresses it came from, the farthest first.
+    #[param(rename = "X-Forwarded-For", pattern = "^[0-9.]{7,15}$")]
+    client: Option<String>,
+}
+
+/// What a proxy is told of a request that it asks about.
+pub(super) struct Judged;
+
+impl IntoResponses for Judged {
+    fn responses() -> Answers {
+        let text = || Header::new(ObjectBuilder::new().schema_type(Type::String));
+        let passes = ResponseBuilder::new()
+            .description("It may pass; without the headers where a rule lets everybody through")
+            .header("Remote-User", text())
+            .header("Remote-Groups", text())
+            .header("Remote-Acr", text());
+        let owed = |described: ResponseBuilder| {
+            let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("ElevationOwed")));
+            let described = described.content("application/json", content.build());
+            challenge(described).header("X-Countersign-Location", text())
+        };
+        answers([
+            ("204", passes),
+            (
+                "400",
+                problem("A header is missing, twice or can't be read, or nothing reaches what is demanded"),
+            ),
+            ("401", owed(problem("Nobody is signed in on that host"))),
+            (
+                "403",
+                owed(problem(
+                    "Who is signed in may not, or must step up; or no trusted proxy asks",
+                )),
+            ),
+        ])
+    }
+}
+
+/// Where a browser is sent that may not pass yet.
+pub(super) struct Sent;
+
+impl IntoResponses for Sent {
+    fn responses() -> Answers {
+        let location = Header::new(ObjectBuilder::new().schema_type(Type::String));
+        let sent = ResponseBuilder::new()
+            .description("A browser goes there to sign in, or to step up")
+            .header("Location", location);
+        answers([("302", sent)])
     }
 }
 

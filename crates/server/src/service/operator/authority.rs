@@ -114,11 +114,13 @@ impl Ask {
             ManageKeys, ReadAudit, SeeAccounts,
         };
         match self {
-            Ask::UserList { .. } | Ask::UserShow { .. } => (SeeAccounts, false),
+            Ask::UserList { .. } | Ask::UserShow { .. } | Ask::UserTokenList { .. } => (SeeAccounts, false),
             Ask::AuditNodes | Ask::AuditPage { .. } | Ask::AuditVerify { .. } => (ReadAudit, false),
             Ask::Status => (ReadAudit, false),
             Ask::UserUnlock { .. } => (LiftThrottles, true),
-            Ask::UserEndSessions { .. } | Ask::UserEndSession { .. } => (EndSessions, true),
+            Ask::UserEndSessions { .. } | Ask::UserEndSession { .. } | Ask::UserTokenRevoke { .. } => {
+                (EndSessions, true)
+            }
             Ask::UserInvite { .. } | Ask::UserVouch { .. } => (IssueTickets, true),
             Ask::UserAmend { amendments, .. } => {
                 let gives = amendments
@@ -133,6 +135,7 @@ impl Ask {
             | Ask::PeopleExport { .. }
             | Ask::UserRemoveFactors { .. }
             | Ask::UserRemoveFactor { .. }
+            | Ask::UserTokenAdd { .. }
             | Ask::UserDisable { .. }
             | Ask::UserEnable { .. }
             | Ask::UserReset { .. }
@@ -170,7 +173,10 @@ impl Ask {
             | Ask::UserVouch { name }
             | Ask::UserUnlock { name }
             | Ask::UserEmail { name, .. }
-            | Ask::UserPhone { name, .. } => Some(name),
+            | Ask::UserPhone { name, .. }
+            | Ask::UserTokenAdd { name, .. }
+            | Ask::UserTokenList { name }
+            | Ask::UserTokenRevoke { name, .. } => Some(name),
             _ => None,
         }
     }

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 mod accounts;
+mod api_tokens;
 mod applications;
 mod audit;
 mod authority;
@@ -28,6 +29,7 @@ use super::audit::Checkpoint;
 use super::{Failure, Service};
 pub(super) use accounts::failures_since_sign_in;
 pub use accounts::{FactorShown, SessionShown, User, UserAdded, UserShown, secret_text, uri};
+pub use api_tokens::{ApiTokenMade, ApiTokenView};
 pub use applications::{ApplicationSecret, ApplicationView, SigningKeyView};
 pub use audit::Entry;
 use authority::{By, Stop};
@@ -198,6 +200,29 @@ pub enum Ask {
         /// The number.
         number: Option<String>,
     },
+    /// Make a token for programs, to be handed to an account's owner.
+    UserTokenAdd {
+        /// The account's name.
+        name: String,
+        /// What the token is called.
+        label: String,
+        /// Days that it lives.
+        days: u32,
+        /// The protected hosts it is good at; all of them when empty.
+        hosts: Vec<String>,
+    },
+    /// List an account's tokens for programs.
+    UserTokenList {
+        /// The account's name.
+        name: String,
+    },
+    /// Revoke a token for programs.
+    UserTokenRevoke {
+        /// The account's name.
+        name: String,
+        /// The token's short identifier.
+        id: String,
+    },
     /// A new set-up link, while no administrator exists.
     SetupLink,
     /// Reset an administrator who lost password or second factor.
@@ -291,6 +316,13 @@ pub enum Reply {
         users: Vec<User>,
         /// Where the next page begins; none after the last.
         next: Option<String>,
+    },
+    /// A token for programs was made.
+    ApiToken(ApiTokenMade),
+    /// An account's tokens for programs.
+    ApiTokens {
+        /// The newest in front.
+        tokens: Vec<ApiTokenView>,
     },
     /// The nodes that have an audit chain.
     AuditNodes {
@@ -480,6 +512,14 @@ impl Operator {
                 let number = number.as_deref().map(PhoneNumber::parse).transpose();
                 self.set_contact(&name, number.map(Contact::Phone), by).await
             }
+            Ask::UserTokenAdd {
+                name,
+                label,
+                days,
+                hosts,
+            } => self.add_api_token(&name, (&label, days, &hosts), by).await,
+            Ask::UserTokenList { name } => self.list_api_tokens(&name).await,
+            Ask::UserTokenRevoke { name, id } => self.revoke_api_token(&name, id, by).await,
             Ask::SetupLink => self.setup_link(by).await,
             Ask::AdminRecover { name } => self.recover(&name, by).await,
             Ask::AuditNodes => self.audit_nodes().await,

@@ -229,15 +229,21 @@ impl Rules {
     }
 }
 
-impl Rule {
-    /// What it asks of who is signed in; nothing more where it lets everybody through.
-    pub fn terms(&self) -> Terms {
-        match &self.allow {
-            Allow::SignedIn(terms) => terms.clone(),
-            Allow::Public | Allow::Deny => Terms::default(),
-        }
-    }
+impl Terms {
+    /// Nothing is asked but to be signed in.
+    pub const NONE: Terms = Terms {
+        groups: Vec::new(),
+        claims: Claims::new(),
+        demand: Demand {
+            elevated: false,
+            level: None,
+            age_s_max: None,
+        },
+        strict_step_up: false,
+    };
+}
 
+impl Rule {
     /// Whether it is for a method. Who may GET may HEAD, since applications answer both by the same code.
     fn takes_method(&self, method: &str) -> bool {
         let is_named = |name: &str| self.methods.iter().any(|known| known == name);

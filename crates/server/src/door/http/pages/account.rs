@@ -58,6 +58,7 @@ impl Done {
             "lowered" => Some("The confirmation has ended. What matters asks a code again."),
             "forgotten" => Some("The browser is forgotten."),
             "all-forgotten" => Some("All browsers are forgotten."),
+            "revoked" => Some("The token is revoked."),
             "named" => Some("The session has its new name."),
             _ => None,
         }

@@ -29,6 +29,7 @@ pub(super) const MENU: &[(&str, &str, &str)] = &[
     ("factors", "/account/factors", "Authenticators"),
     ("backup-codes", "/account/backup-codes", "Backup codes"),
     ("approvals", "/account/approvals", "Approvals"),
+    ("tokens", "/account/tokens", "API tokens"),
     ("password", "/account/password", "Password"),
     ("email", "/account/email", "Mail"),
 ];

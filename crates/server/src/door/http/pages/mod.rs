@@ -15,6 +15,7 @@ use axum::routing::{get, post};
 use tower_http::csrf::CsrfLayer;
 
 mod account;
+mod api_tokens;
 mod approvals;
 mod asked;
 mod assets;
@@ -84,6 +85,8 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/account/sessions/end-others", post(sessions::end_others))
         .route("/account/sessions/{id}/end", post(sessions::end))
         .route("/account/sessions/{id}/name", post(sessions::name))
+        .route("/account/tokens", get(api_tokens::list).post(api_tokens::make))
+        .route("/account/tokens/{id}/revoke", post(api_tokens::revoke))
         .route("/account/factors", get(factors::list))
         .route(
             "/account/factors/{id}/remove",
