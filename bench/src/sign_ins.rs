@@ -8,29 +8,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use countersign_auth::command::password::{Checked, Finish, Finished};
-use countersign_auth::command::{Onward, code, operator};
-use countersign_auth::event::{Door, Origin};
-use countersign_auth::name::Name;
-use countersign_auth::policy::Policy;
-use countersign_auth::record::PasswordHash;
-use countersign_auth::rule::Entropy;
-use countersign_auth::seal::KeyRing;
-use countersign_core::otp::{SharedSecret, Totp};
-use countersign_core::time::UnixSeconds;
-use countersign_server::edge::entropy::SystemEntropy;
-use countersign_server::service::clock::{Clock, ClockGuard};
-use countersign_server::service::hashing::{Cost, Hashing};
-use countersign_server::service::keys::{Keys, Unkept};
-use countersign_server::service::{Parts, Service};
+use countersign_server::service::Service;
+use countersign_server::service::clock::Clock;
 use countersign_server::store::Store;
 use countersign_server::store::faulty::Faulty;
 use countersign_server::store::postgres::Postgres;
 use countersign_server::store::sqlite::Sqlite;
 use countersign_testkit::postgres::Cluster;
 use serde_json::{Value, json};
-use zeroize::Zeroizing;
 
+use crate::installation::{Person, add, sign_in, start};
 use crate::timing::{median, process_cpu, rounded, wall_s};
 
 const ACCOUNTS: usize = 256;
@@ -49,11 +36,6 @@ impl Clock for Steps {
     fn monotonic(&self) -> Duration {
         Duration::from_secs(self.0.load(Ordering::Relaxed))
     }
-}
-
-struct Person {
-    name: Name,
-    secret: SharedSecret,
 }
 
 /// Sign-ins per second, the floor of the disk, and CPU per sign-in.
@@ -134,7 +116,7 @@ struct Measured {
 impl Measured {
     async fn on(store: Arc<dyn Store>, clock: &Steps) -> Measured {
         // The benchmark has its own clock, of which a shared store need not think anything.
-        let service = Arc::new(start(Arc::new(Faulty::new(store)), clock));
+        let service = Arc::new(start(Arc::new(Faulty::new(store)), clock.clone()));
         let people = Arc::new(enrol(&service).await);
         Measured {
             service,
@@ -182,65 +164,10 @@ fn floor(folder: &Path) -> f64 {
     count as f64 / seconds
 }
 
-fn start(store: Arc<dyn Store>, clock: &Steps) -> Service {
-    let key = || {
-        let mut key = Zeroizing::new([0u8; 32]);
-        SystemEntropy.fill(&mut *key);
-        key
-    };
-    let keys = KeyRing::new(vec![("k1".into(), key())], key(), key()).expect("one key");
-    let parts = Parts {
-        store,
-        hashing: Hashing::start(Cost::DEVELOPMENT, 1, [1; 16], b"decoy").expect("a thread"),
-        clock: Arc::new(ClockGuard::new(Box::new(clock.clone()), UnixSeconds(0))),
-        policy: Policy::default(),
-        keys: Keys::new(keys, Box::new(Unkept)),
-        entropy: [Box::new(SystemEntropy), Box::new(SystemEntropy)],
-        node: "bench".into(),
-        notices: Box::new(|_, _| {}),
-        outbox: countersign_server::service::post::Outbox::closed(),
-    };
-    Service::start(parts).expect("the service starts")
-}
-
-fn origin() -> Origin {
-    Origin {
-        door: Door::Http,
-        network: "192.0.2.1".into(),
-        browser: None,
-        remember: true,
-        agent: String::new(),
-        request: String::new(),
-        by: None,
-    }
-}
-
-fn stored_hash() -> PasswordHash {
-    PasswordHash(
-        "$argon2id$v=19$m=4096,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-            .into(),
-    )
-}
-
 async fn enrol(service: &Service) -> Vec<Person> {
     let mut people = Vec::new();
     for number in 0..ACCOUNTS {
-        let name = Name::from_ascii(&format!("person{number}")).expect("a name");
-        let rule = operator::Add {
-            name: name.clone(),
-            groups: Vec::new(),
-            hash: Some(stored_hash()),
-            totp: true,
-            origin: origin(),
-        };
-        let added = service
-            .submit(rule)
-            .await
-            .expect("the store works")
-            .expect("the name is free");
-        let offer = added.enrolment.expect("a factor was asked for").offer;
-        let secret = offer.authenticator.expect("it is shown").secret;
-        people.push(Person { name, secret });
+        people.push(add(service, &format!("person{number}")).await);
     }
     people
 }
@@ -261,28 +188,4 @@ async fn rate(service: &Arc<Service>, people: &Arc<Vec<Person>>, clock: &Steps, 
         lane.await.expect("no lane panics");
     }
     ACCOUNTS as f64 / start.elapsed().as_secs_f64()
-}
-
-async fn sign_in(service: &Service, person: &Person, now: UnixSeconds) {
-    let checked = Checked {
-        hash: Some(stored_hash()),
-        matched: true,
-        rehash: None,
-    };
-    let finish = Finish {
-        name: person.name.clone(),
-        origin: origin(),
-        checked,
-    };
-    let next = service.submit(finish).await.expect("the store works");
-    let Finished::Onward(Onward::CodeDue { challenge, .. }) = next else {
-        panic!("the password is right")
-    };
-    let rule = code::Verify {
-        challenge: challenge.digest(),
-        code: Zeroizing::new(Totp::default().generate(&person.secret, now).to_string()),
-        origin: origin(),
-    };
-    let verified = service.submit(rule).await.expect("the store works");
-    assert!(matches!(verified, code::Verified::SignedIn(_)), "{verified:?}");
 }

@@ -14,7 +14,25 @@ pub fn thread_cpu_ns() -> u64 {
 
 /// CPU time all threads of this process have used.
 pub fn process_cpu() -> Duration {
-    let text = std::fs::read_to_string("/proc/self/stat").expect("Linux accounts processes");
+    accounted("self").expect("Linux accounts processes").1
+}
+
+/// CPU time that a process and its children have used.
+pub fn cpu_of_tree(process: u32) -> Duration {
+    let all = std::fs::read_dir("/proc").expect("Linux lists processes");
+    let numbers = all
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
+    // One that ended since it was listed was none of a server's.
+    let used = numbers.filter_map(|number| Some((number.parse::<u32>().ok()?, accounted(&number)?)));
+    used.filter(|(number, (parent, _))| *number == process || *parent == process)
+        .map(|(_, (_, cpu))| cpu)
+        .sum()
+}
+
+/// A process's parent, and the CPU time all its threads have used.
+fn accounted(process: &str) -> Option<(u32, Duration)> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     let after_name = text.rsplit(')').next().expect("the name is in brackets");
     let word = |at: usize| {
         after_name
@@ -23,7 +41,8 @@ pub fn process_cpu() -> Duration {
             .and_then(|word| word.parse::<u64>().ok())
             .unwrap_or(0)
     };
-    Duration::from_millis((word(11) + word(12)) * 10)
+    let cpu = Duration::from_millis((word(11) + word(12)) * 10);
+    Some((u32::try_from(word(1)).unwrap_or(0), cpu))
 }
 
 /// CPU nanoseconds per call.

@@ -149,6 +149,11 @@ impl Budgets {
 
 /// Largest number of open challenges of one account; the oldest goes.
 pub const CHALLENGES_MAX: usize = 128;
+/// Longest time in seconds that a session lives without a word about what more costs: a day
+/// (NIST SP 800-63B-4 §2.2.3).
+pub const SESSION_S_PLAIN_MAX: u32 = 86_400;
+/// Longest time in seconds that a session lives at all: 30 days (NIST SP 800-63B-4 §2.1.3).
+pub const SESSION_S_MAX: u32 = 2_592_000;
 /// Largest number of sessions of one account; the oldest goes.
 pub const SESSIONS_MAX: usize = 64;
 /// Largest number of keys to one session: one for each protected host it was used at; the oldest goes.

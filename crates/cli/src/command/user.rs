@@ -13,6 +13,7 @@ use countersign_server::service::operator::{
 use serde_json::json;
 
 use super::people::{Export, Import};
+use super::token::Token;
 use crate::installation::{Common, Desk, read_secret};
 use crate::out::{Failed, data, say};
 
@@ -120,6 +121,7 @@ enum Action {
         #[command(flatten)]
         named: Named,
     },
+    Token(Token),
     /// Forget the failures counted against an account
     Unlock(Named),
     /// Set where an account's owner is written to, which you vouch for; without an address it is taken away
@@ -220,6 +222,7 @@ impl User {
             Action::Invite(named) => named.manage(|name| Ask::UserInvite { name }),
             Action::Reset(named) => named.manage(|name| Ask::UserReset { name }),
             Action::Vouch(named) => named.manage(|name| Ask::UserVouch { name }),
+            Action::Token(token) => token.run(),
             Action::Unlock(named) => named.manage(|name| Ask::UserUnlock { name }),
             Action::Email {
                 name,

@@ -42,7 +42,7 @@ fn renewed_application(data: &Path) -> String {
     )
 }
 
-fn introspect(server: &Server, application: &str, token: &str) -> (u16, Value) {
+pub fn introspect(server: &Server, application: &str, token: &str) -> (u16, Value) {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .build()

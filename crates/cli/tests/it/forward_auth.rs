@@ -15,15 +15,15 @@ const RULES: &str = "[[host]]\nname = 'app.example.org'\n\
     [[host.rule]]\npath = '/*'\nmethods = ['GET', 'POST']\n\
     [[host]]\nname = 'other.example.org'\n[[host.rule]]\npath = '/*'\n";
 
-/// A server that trusts this machine as a proxy.
-struct Scene {
-    server: Server,
-    person: Person,
-    _folder: Folder,
+/// A server that trusts this machine as a proxy, somebody on it, and its folder.
+pub struct Scene {
+    pub server: Server,
+    pub person: Person,
+    pub folder: Folder,
 }
 
 impl Scene {
-    fn new() -> Scene {
+    pub fn new() -> Scene {
         let folder = Folder::fresh();
         let person = Person::add(&folder.data(), "alice");
         std::fs::write(folder.data().join("rules.toml"), RULES).expect("it can be written");
@@ -39,7 +39,7 @@ impl Scene {
         Scene {
             server,
             person,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -48,12 +48,12 @@ impl Scene {
     }
 
     /// What a proxy asks about a request for a host.
-    fn asked(&self, path: &str, host: &str, uri: &str, more: &[String]) -> Answer {
+    pub fn asked(&self, path: &str, host: &str, uri: &str, more: &[String]) -> Answer {
         let lines = [&forwarded("GET", host, uri)[..], more].concat();
         self.get(path, &lines)
     }
 
-    fn check(&self, uri: &str, more: &[String]) -> Answer {
+    pub fn check(&self, uri: &str, more: &[String]) -> Answer {
         self.asked("/forward-auth", "app.example.org", uri, more)
     }
 
@@ -111,7 +111,7 @@ fn send(server: &Server, request: &str, lines: &[String], body: &str) -> Answer 
     wire::ask(port.expect("a port"), &head)
 }
 
-fn header(answer: &Answer, name: &str) -> Option<String> {
+pub fn header(answer: &Answer, name: &str) -> Option<String> {
     let begin = format!("{name}: ");
     let head = answer.text.split("\r\n\r\n").next().unwrap_or("");
     head.lines()

@@ -2,6 +2,7 @@
 
 mod account;
 mod api;
+mod api_tokens;
 mod approvals;
 mod audit;
 mod backup;

@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use countersign_auth::contact::MailAddress;
-use countersign_auth::policy::Policy;
+use countersign_auth::policy::{Policy, SESSION_S_PLAIN_MAX};
 
 pub mod reached;
 mod sources;
@@ -19,6 +19,7 @@ pub mod table;
 
 pub use reached::{Listen, Proxies};
 pub use sources::{Given, Shown, Sources};
+use table::LONG_SESSIONS;
 pub use table::TABLE;
 
 use crate::deliver::smtp::Relay;
@@ -75,6 +76,8 @@ pub struct Settings {
     pub sms_webhook_secret_file: Option<PathBuf>,
     /// The rules' numbers.
     pub policy: Policy,
+    /// Whether the operator said what sessions of more than a day cost.
+    pub long_sessions: bool,
     /// File of the rules for protected applications, when it is not in the data folder.
     pub rules: Option<PathBuf>,
     /// Password hashes computed at once; 0 for as many as there are processors.
@@ -131,6 +134,7 @@ impl Settings {
             sms_webhook: None,
             sms_webhook_secret_file: None,
             policy: Policy::default(),
+            long_sessions: false,
             rules: None,
             hash_threads: 0,
             log: String::new(),
@@ -206,6 +210,11 @@ impl Settings {
                 window.past
             );
             note("window", problem, "use 1 or 0, and set the clocks right");
+        }
+        if self.policy.session_s > SESSION_S_PLAIN_MAX && !self.long_sessions {
+            let problem = format!("sessions of more than a day have a cost: {LONG_SESSIONS}");
+            let remedy = "write those words into `long_sessions`, or use at most 86400";
+            note("session_s", problem, remedy);
         }
         if self.policy.session_idle_s > self.policy.session_s {
             let problem = "a session would end before it is idle for so long".to_owned();

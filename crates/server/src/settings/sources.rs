@@ -518,6 +518,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn session_of_more_than_a_day_takes_the_words_that_say_what_it_costs() {
+        let words = "long_sessions = \"a stolen cookie is good for as long\"\n";
+        assert!(file("session_s = 86400").resolve().is_ok());
+        let found = mistakes(&file("session_s = 86401"));
+        assert_eq!(found.len(), 1);
+        assert!(
+            found[0].starts_with("session_s: sessions of more than a day have a cost"),
+            "{found:?}"
+        );
+        assert!(file(&format!("{words}session_s = 2592000")).resolve().is_ok());
+        let found = mistakes(&file("long_sessions = \"yes\""));
+        assert!(found[0].starts_with("long_sessions (file)"), "{found:?}");
+    }
+
     #[cfg(not(debug_assertions))]
     #[test]
     fn release_build_hashes_at_the_cost_of_production_in_every_profile() {

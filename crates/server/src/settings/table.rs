@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use countersign_auth::contact::MailAddress;
-use countersign_auth::policy::{Acceptance, SecondFactor};
+use countersign_auth::policy::{Acceptance, SESSION_S_MAX, SecondFactor};
 use countersign_core::limit::Budget;
 use countersign_core::otp::{AcceptanceWindow, Digits};
 use countersign_core::time::TimeStep;
@@ -49,6 +49,9 @@ impl Setting {
         format!("`{} = {}`", self.name, self.default)
     }
 }
+
+/// What the operator writes who wants sessions of more than a day.
+pub(super) const LONG_SESSIONS: &str = "a stolen cookie is good for as long";
 
 /// Every setting, in the order of the example file.
 pub const TABLE: [Setting; 52] = [
@@ -382,8 +385,27 @@ pub const TABLE: [Setting; 52] = [
     Setting {
         name: "session_s",
         default: "3600",
-        about: "Seconds after which a session ends whatever happens.",
-        apply: |to, text| within(text, 60..=2_592_000).map(|seconds| to.policy.session_s = seconds),
+        about: "Seconds after which a session ends whatever happens, here and at every protected host. More than a day \
+                takes `long_sessions` as well.",
+        apply: |to, text| within(text, 60..=SESSION_S_MAX).map(|seconds| to.policy.session_s = seconds),
+    },
+    Setting {
+        name: "long_sessions",
+        default: "\"\"",
+        about: "What sessions of more than a day cost, in these words: \"a stolen cookie is good for as long\". Without \
+                them 86400 is the most that `session_s` may be.",
+        apply: |to, text| {
+            let mut words = [("", false), (LONG_SESSIONS, true)].into_iter();
+            let said = words.find(|(words, _)| *words == text);
+            let wrong = || {
+                (
+                    format!("{text:?} does not say what it costs"),
+                    format!("write {LONG_SESSIONS:?}, or leave it out"),
+                )
+            };
+            said.map(|(_, is_said)| to.long_sessions = is_said)
+                .ok_or_else(wrong)
+        },
     },
     Setting {
         name: "session_idle_s",

@@ -48,8 +48,8 @@ pub(super) fn told(path: &Path, mistakes: &[Mistake]) -> String {
 /// Reads the rules into the service. Whatever stands in the way, those that it has stay.
 pub(super) fn open(plan: &Plan, service: &Service) -> Result<usize, OpenError> {
     let (path, text) = read_rules(plan)?;
-    let rules =
-        Rules::parse(&text.unwrap_or_default()).map_err(|mistakes| OpenError::Rules(path, mistakes))?;
+    let rules = Rules::parse_for(&text.unwrap_or_default(), service.policy().session_s)
+        .map_err(|mistakes| OpenError::Rules(path, mistakes))?;
     let hosts = rules.hosts();
     service.rules().replace(rules);
     Ok(hosts)

@@ -49,6 +49,7 @@ pub struct ApiTokenMade {
     /// The token.
     pub token: Zeroizing<String>,
     /// What is kept of it.
+    #[serde(flatten)]
     pub kept: ApiTokenView,
 }
 

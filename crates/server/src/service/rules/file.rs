@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use countersign_auth::claim::{self, ClaimValue};
+use countersign_auth::policy::{SESSION_S_MAX, SESSION_S_PLAIN_MAX};
 use countersign_core::elevation::{Demand, Level};
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -24,15 +25,10 @@ pub const RULES_MAX: usize = 500;
 /// Most entries of one list in a rule.
 pub const LIST_MAX: usize = 100;
 
-/// How long a sign-in is good for on a host unless it says otherwise, and may be without a word about what that costs:
-/// a day.
-const SESSION_S_MAX: u32 = 86_400;
-/// With that word: thirty days.
-const LONG_SESSION_S_MAX: u32 = 2_592_000;
-/// What the operator writes who wants more than a day.
-const LONG_SESSIONS: &str = "a stolen cookie is good for as long";
-/// Longest proof's age that a rule can take.
-const AGE_S_MAX: u32 = LONG_SESSION_S_MAX;
+/// How long a sign-in is good for on a host unless it says otherwise: a day, if a session lives so long.
+const HOST_SESSION_S: u32 = SESSION_S_PLAIN_MAX;
+/// The greatest age of a proof that can be asked for, in seconds: no session lives longer.
+const AGE_S_MAX: u32 = SESSION_S_MAX;
 
 /// One thing that is wrong with a file of rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +54,6 @@ impl fmt::Display for Mistake {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    long_sessions: Option<Spanned<String>>,
     #[serde(default)]
     host: Vec<Spanned<FileHost>>,
 }
@@ -105,11 +100,19 @@ enum FileAllow {
 }
 
 impl Rules {
-    /// Reads a file's text.
+    /// Reads a file's text, for whatever settings there may be.
     ///
     /// # Errors
     /// Every [`Mistake`]; where the text is not of the file's shape at all, the first.
     pub fn parse(text: &str) -> Result<Rules, Vec<Mistake>> {
+        Rules::parse_for(text, SESSION_S_MAX)
+    }
+
+    /// Reads a file's text for an installation whose sessions live so long.
+    ///
+    /// # Errors
+    /// As [`parse`](Rules::parse), and where a host wants longer ones, which it would never see.
+    pub fn parse_for(text: &str, session_s: u32) -> Result<Rules, Vec<Mistake>> {
         if text.len() > FILE_BYTES_MAX {
             return Err(vec![Mistake {
                 line: 1,
@@ -121,7 +124,7 @@ impl Rules {
         }
         let mut reading = Reading {
             text,
-            long_sessions: false,
+            session_s,
             mistakes: Vec::new(),
         };
         let file: File = match toml::from_str(text) {
@@ -144,7 +147,8 @@ impl Rules {
 /// A file while it is read.
 struct Reading<'a> {
     text: &'a str,
-    long_sessions: bool,
+    /// How long any session lives.
+    session_s: u32,
     mistakes: Vec<Mistake>,
 }
 
@@ -164,14 +168,6 @@ impl Reading<'_> {
     }
 
     fn file(&mut self, file: File) -> Rules {
-        match &file.long_sessions {
-            None => {}
-            Some(word) if word.get_ref() == LONG_SESSIONS => self.long_sessions = true,
-            Some(word) => {
-                let problem = format!("write \"{LONG_SESSIONS}\", or leave it out");
-                self.note(word.span().start, "long_sessions", problem);
-            }
-        }
         let mut rules = Rules::default();
         if file.host.len() > HOSTS_MAX {
             self.note(
@@ -215,7 +211,7 @@ impl Reading<'_> {
         }
         let session_s = host
             .session_s
-            .map_or(SESSION_S_MAX, |seconds| self.session_s(&seconds));
+            .map_or(HOST_SESSION_S, |seconds| self.session_s(&seconds));
         if host.rule.len() > RULES_MAX {
             self.note(
                 at,
@@ -250,19 +246,17 @@ impl Reading<'_> {
 
     fn session_s(&mut self, seconds: &Spanned<u32>) -> u32 {
         let (at, seconds) = (seconds.span().start, *seconds.get_ref());
-        let most = if self.long_sessions {
-            LONG_SESSION_S_MAX
+        let problem = if !(60..=SESSION_S_MAX).contains(&seconds) {
+            format!("{seconds} is no number from 60 to {SESSION_S_MAX}")
+        } else if seconds > self.session_s {
+            format!(
+                "no session lives so long; write at most {}, which is the setting `session_s`, or raise that",
+                self.session_s
+            )
         } else {
-            SESSION_S_MAX
+            return seconds;
         };
-        if !(60..=most).contains(&seconds) {
-            let mut problem = format!("{seconds} is no number from 60 to {most}");
-            if !self.long_sessions && seconds <= LONG_SESSION_S_MAX {
-                problem +=
-                    &format!("; more than a day needs `long_sessions = \"{LONG_SESSIONS}\"` at the top");
-            }
-            self.note(at, "host.session_s", problem);
-        }
+        self.note(at, "host.session_s", problem);
         seconds
     }
 
