@@ -4,21 +4,24 @@
 //! CPU time of the whole serving process, user and kernel, a request; rounds in turn, medians. Most of it is the
 //! kernel's part in a request and an answer, which is why the peers are other servers and no function call.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
 use crate::served::HOST;
 use crate::timing::{cpu_of_tree, median, rounded};
 
 const ROUNDS: usize = 7;
-const CONNECTIONS: usize = 8;
+const CONNECTIONS: usize = 32;
 /// Requests of each connection in a round.
-const REQUESTS: usize = 6_000;
+const REQUESTS: usize = 2_000;
 const START_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Microseconds of CPU a request, and Countersign's to each peer's.
@@ -116,7 +119,7 @@ fn nginx(folder: &Path) -> Option<Peer> {
         .spawn()
         .ok()?;
     let begun = Instant::now();
-    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
         assert!(begun.elapsed() < START_TIME_MAX, "nginx does not listen");
         std::thread::yield_now();
     }
@@ -134,33 +137,33 @@ fn question(cookie: &str) -> String {
     )
 }
 
-/// Asks so many times over each connection, one question after the other's answer.
+/// Asks so many times over each connection, one question after the other's answer; one thread has all connections, so
+/// that a server is not charged with waking a client for every answer.
 fn ask(peer: &Peer, cookie: &str, times: usize) {
-    let question = question(cookie);
-    std::thread::scope(|scope| {
+    let question: Arc<str> = question(cookie).into();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+    runtime.expect("a runtime").block_on(async {
+        let mut asking = JoinSet::new();
         for _ in 0..CONNECTIONS {
-            scope.spawn(|| {
-                let mut stream = TcpStream::connect(("127.0.0.1", peer.port)).expect("it listens");
-                stream.set_nodelay(true).expect("a socket");
-                let mut answer = [0; 4096];
-                for _ in 0..times {
-                    stream.write_all(question.as_bytes()).expect("it reads");
-                    let length = whole_head(&mut stream, &mut answer);
-                    let said = String::from_utf8_lossy(&answer[..length]);
-                    assert!(said.starts_with("HTTP/1.1 204 "), "{said}");
-                }
-            });
+            asking.spawn(ask_over_one(peer.port, question.clone(), times));
         }
+        asking.join_all().await;
     });
 }
 
-/// Reads an answer without a body; how long it is.
-fn whole_head(stream: &mut TcpStream, answer: &mut [u8]) -> usize {
-    let mut length = 0;
-    while !answer[..length].ends_with(b"\r\n\r\n") {
-        let read = stream.read(&mut answer[length..]).expect("it answers");
-        assert!(read > 0, "it hung up, or says more than fits");
-        length += read;
+async fn ask_over_one(port: u16, question: Arc<str>, times: usize) {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.expect("it listens");
+    stream.set_nodelay(true).expect("a socket");
+    let mut answer = [0; 4096];
+    for _ in 0..times {
+        stream.write_all(question.as_bytes()).await.expect("it reads");
+        let mut length = 0;
+        while !answer[..length].ends_with(b"\r\n\r\n") {
+            let read = stream.read(&mut answer[length..]).await.expect("it answers");
+            assert!(read > 0, "it hung up, or says more than fits");
+            length += read;
+        }
+        let is_passed = answer.starts_with(b"HTTP/1.1 204 ");
+        assert!(is_passed, "{}", String::from_utf8_lossy(&answer[..length]));
     }
-    length
 }

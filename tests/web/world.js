@@ -20,11 +20,11 @@ export function missing() {
   return lacks.length === 0 ? "" : `needs ${lacks.join(" and ")}`;
 }
 
-/// Starts a browser. As root Chromium has no sandbox of its own; what it visits here is our own server.
-export async function browser() {
+/// Starts a browser. As root Chromium has no sandbox of its own; what it visits here are our own servers.
+export async function browser(...more) {
   const { chromium } = await import("playwright-core");
   const executablePath = execFileSync("sh", ["-c", 'command -v "$0"', CHROMIUM], { encoding: "utf8" }).trim();
-  return chromium.launch({ executablePath, args: ["--no-sandbox"] });
+  return chromium.launch({ executablePath, args: ["--no-sandbox", ...more] });
 }
 
 /// A running server with a data folder of its own.

@@ -4,6 +4,7 @@ mod administration;
 mod bodies;
 mod browser;
 mod conformance;
+mod destination;
 mod likeness;
 mod mail;
 mod pages;

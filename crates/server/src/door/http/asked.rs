@@ -30,14 +30,6 @@ const AGENT_CHARS_MAX: usize = 120;
 #[derive(Clone, Debug)]
 pub(super) struct RequestId(pub(super) String);
 
-/// The request's identifier.
-pub(super) fn request_id(request: &Request) -> String {
-    request
-        .extensions()
-        .get::<RequestId>()
-        .map_or_else(String::new, |id| id.0.clone())
-}
-
 /// Who asks, for rules and audit.
 pub(super) struct Asked(pub(super) Origin);
 

@@ -5,9 +5,9 @@
 //!
 //! Read next: [`super::forwarded`] for what a proxy says, [`super::entry`] for where it sends a browser.
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
-use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::extract::{Query, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use countersign_auth::claim::ClaimValue;
 use countersign_auth::name::Name;
@@ -91,13 +91,10 @@ pub(super) fn encoded(text: &str) -> String {
     responses(Judged, Always)
 )]
 // nginx would take a redirect for a fault.
-pub(super) async fn forward_auth(
-    State(service): State<Shared>,
-    extensions: Extensions,
-    headers: HeaderMap,
-    more: Result<Query<Proof>, QueryRejection>,
-) -> Response {
-    answered(&service, &extensions, &headers, more)
+pub(super) async fn forward_auth(State(service): State<Shared>, request: Request) -> Response {
+    // The parts as they came: copies of headers would be most of what this costs.
+    let (asked, _) = request.into_parts();
+    answered(&service, &asked)
         .await
         .unwrap_or_else(|response| response)
 }
@@ -111,16 +108,12 @@ pub(super) async fn forward_auth(
     params(Proof, Forwarding),
     responses(Judged, Sent, Always)
 )]
-pub(super) async fn redirecting(
-    State(service): State<Shared>,
-    extensions: Extensions,
-    headers: HeaderMap,
-    more: Result<Query<Proof>, QueryRejection>,
-) -> Response {
-    let answered = answered(&service, &extensions, &headers, more).await;
+pub(super) async fn redirecting(State(service): State<Shared>, request: Request) -> Response {
+    let (asked, _) = request.into_parts();
+    let answered = answered(&service, &asked).await;
     let response = answered.unwrap_or_else(|response| response);
     match response.headers().get(&LOCATION) {
-        Some(location) if is_browser(&extensions, &headers) => {
+        Some(location) if is_browser(&asked) => {
             (StatusCode::FOUND, [(header::LOCATION, location.clone())]).into_response()
         }
         _ => response,
@@ -128,11 +121,12 @@ pub(super) async fn redirecting(
 }
 
 /// Whether whoever is asked about wants a page, and can be sent elsewhere; who shows a token can't.
-fn is_browser(extensions: &Extensions, headers: &HeaderMap) -> bool {
+fn is_browser(asked: &Parts) -> bool {
+    let headers = &asked.headers;
     if bearer(headers).is_some() {
         return false;
     }
-    let forwarded = Connection::of(extensions).forwarded(headers);
+    let forwarded = Connection::of(&asked.extensions).forwarded(headers);
     let takes_pages = headers
         .get_all(header::ACCEPT)
         .iter()
@@ -141,16 +135,12 @@ fn is_browser(extensions: &Extensions, headers: &HeaderMap) -> bool {
 }
 
 /// The answer; an error of it is one too.
-async fn answered(
-    service: &Service,
-    extensions: &Extensions,
-    headers: &HeaderMap,
-    more: Result<Query<Proof>, QueryRejection>,
-) -> Result<Response, Response> {
-    let asked = Connection::of(extensions).forwarded(headers);
+async fn answered(service: &Service, request: &Parts) -> Result<Response, Response> {
+    let asked = Connection::of(&request.extensions).forwarded(&request.headers);
     let asked = asked.map_err(IntoResponse::into_response)?.ok_or_else(no_proxy)?;
-    let more = more.ok().and_then(|Query(more)| more.demand());
+    let more = Query::<Proof>::try_from_uri(&request.uri).ok();
     let more = more
+        .and_then(|Query(more)| more.demand())
         .ok_or_else(|| answer::bad_request("demand", "acr, max_age or elevated can't be read or reached"))?;
     let question = question(&asked).map_err(unasked)?;
     let rules = service.rules().now();
@@ -167,7 +157,7 @@ async fn answered(
         },
     };
     let location = location(&question, &asked.uri);
-    let Some(caller) = caller(service, question.host(), headers).await? else {
+    let Some(caller) = caller(service, question.host(), &request.headers).await? else {
         return Err(sign_in(&location(&terms.demand.and(more))));
     };
     let now = service.now().map_err(|failure| answer::failed(&failure))?;

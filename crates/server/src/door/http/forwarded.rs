@@ -87,11 +87,11 @@ fn once<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, Bad> 
 }
 
 fn proto(text: &str) -> Option<Proto> {
-    match text.to_ascii_lowercase().as_str() {
-        "https" | "wss" => Some(Proto::Https),
-        "http" | "ws" => Some(Proto::Http),
-        _ => None,
+    let is = |name: &&str| text.eq_ignore_ascii_case(name);
+    if ["https", "wss"].iter().any(is) {
+        return Some(Proto::Https);
     }
+    ["http", "ws"].iter().any(is).then_some(Proto::Http)
 }
 
 fn method(text: &str) -> Result<Method, Bad> {

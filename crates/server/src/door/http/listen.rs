@@ -214,10 +214,10 @@ where
 
 #[cfg(test)]
 mod tests {
-    use axum::middleware;
     use axum::routing::post;
     use rustls::server::ResolvesServerCertUsingSni;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tower::layer::layer_fn;
 
     use super::*;
 
@@ -228,7 +228,7 @@ mod tests {
     async fn rid_within(time: Duration, sent: &[u8], tls: Option<TlsAcceptor>) -> Option<String> {
         let router = Router::new()
             .route("/", post(async |body: String| body))
-            .layer(middleware::from_fn(crate::door::http::harden));
+            .layer(layer_fn(crate::door::http::hardened::Hardened));
         let (mut client, server) = duplex(1024);
         let served = tokio::spawn(connection(
             server,

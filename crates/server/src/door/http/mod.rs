@@ -9,11 +9,13 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderValue, Uri, header};
-use axum::middleware::{self, Next};
+use axum::middleware;
 use axum::response::Response;
 use axum::routing::{get, post};
+use tower::layer::layer_fn;
+use tower::util::MapRequestLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -29,6 +31,7 @@ mod enrol;
 mod entry;
 mod forward;
 mod forwarded;
+mod hardened;
 mod health;
 pub mod listen;
 mod number;
@@ -45,6 +48,7 @@ mod tokens;
 mod trial;
 
 use crate::service::Service;
+use hardened::Hardened;
 
 /// Longest request body in bytes.
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -64,7 +68,7 @@ pub fn router(service: Arc<Service>) -> Router {
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::wrong_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(middleware::from_fn(harden))
+        .layer(layer_fn(Hardened))
         .with_state(service)
 }
 
@@ -90,14 +94,14 @@ pub fn known_as(routes: Router, public_url: &str) -> Router {
         .split_once("://")
         .map_or(public_url, |(_, authority)| authority);
     let host = HeaderValue::from_str(authority).expect("an authority is printable");
-    routes.layer(middleware::map_request(move |mut request: Request| {
+    routes.layer(MapRequestLayer::new(move |mut request: Request| {
         request.headers_mut().insert(header::HOST, host.clone());
         // A request line may name a host as well (RFC 9112 §3.2.2), and that would go before the header.
         if request.uri().authority().is_some() {
             let target = request.uri().path_and_query().cloned();
             *request.uri_mut() = target.map_or_else(Uri::default, Uri::from);
         }
-        async { request }
+        request
     }))
 }
 
@@ -275,42 +279,8 @@ pub fn fuzz_forwarded(data: &[u8]) {
     forwarded::fuzz(data);
 }
 
-/// Headers that every answer carries, and the bound on how long any request may take.
-async fn harden(request: Request, next: Next) -> Response {
-    let id = asked::request_id(&request);
-    // The route and not the path: a path is what a client chose to write, and may hold anything.
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or_else(String::new, |path| path.as_str().to_owned());
-    let method = request.method().clone();
-    let mut response = match tokio::time::timeout(listen::REQUEST_TIME_MAX, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => answer::too_slow(),
-    };
-    tracing::debug!(%id, %method, route, status = response.status().as_u16(), "answered");
-    let headers = response.headers_mut();
-    let fixed = [
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
-    ];
-    for (name, value) in fixed {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    headers
-        .entry(header::CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
-    headers
-        .entry(header::REFERRER_POLICY)
-        .or_insert(HeaderValue::from_static("no-referrer"));
-    headers
-        .entry(header::CONTENT_SECURITY_POLICY)
-        .or_insert(HeaderValue::from_static(
-            "default-src 'none'; frame-ancestors 'none'",
-        ));
-    if let Ok(id) = HeaderValue::from_str(&id) {
-        headers.insert("x-request-id", id);
-    }
-    response
+/// For fuzzing: no link to us leads anybody to another site.
+#[doc(hidden)]
+pub fn fuzz_destination(data: &[u8]) {
+    pages::fuzz_destination(data);
 }

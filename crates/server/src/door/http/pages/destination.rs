@@ -3,6 +3,8 @@
 //! Knows: which texts are such paths. Must never know: what stands there. Nothing else is ever followed, so no link to
 //! us leads anybody to another site; a protected host is reached by a path of ours that hands on to it.
 
+use crate::service::rules::{OWN_PREFIX, Target};
+
 /// Longest path in bytes.
 const BYTES_MAX: usize = 2048;
 /// Where everything else leads.
@@ -52,6 +54,32 @@ pub(super) fn address(path: &str, query: &[(&str, &str)]) -> String {
     format!("{path}?{}", told.join("&"))
 }
 
+/// For fuzzing: whatever a link to us says, nobody is led to another site by it, here or at a protected host.
+pub(super) fn fuzz(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let here = Destination::of(&text);
+    assert!(stays(here.path()), "{:?} leads elsewhere", here.path());
+    let Ok(there) = Target::parse(&text) else {
+        return;
+    };
+    assert!(stays(there.as_str()), "{:?} leads elsewhere", there.as_str());
+    assert_eq!(there.as_str(), text, "it is taken as it is, or not at all");
+    let is_own = there.as_str().starts_with(OWN_PREFIX);
+    assert!(!is_own, "{:?} leads to our own pages", there.as_str());
+}
+
+/// Whether a browser that is at a host stays there when it follows a text: it drops blanks and control characters at
+/// the front, tabs and line ends anywhere, and takes `\` for `/` (WHATWG URL §4.4).
+fn stays(text: &str) -> bool {
+    let read: String = text
+        .trim_start_matches(|c: char| c <= ' ')
+        .chars()
+        .filter(|c| !matches!(c, '\t' | '\r' | '\n'))
+        .map(|c| if c == '\\' { '/' } else { c })
+        .collect();
+    read.starts_with('/') && !read.starts_with("//") && read == text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,6 +114,21 @@ mod tests {
         ] {
             assert_eq!(Destination::of(other).path(), HOME, "{other:?}");
         }
+    }
+
+    #[test]
+    fn text_that_browsers_read_as_another_site_is_found_to_be_one() {
+        for elsewhere in [
+            "//a.example",
+            "/\\a.example",
+            "\t//a.example",
+            "/\t/a.example",
+            "https://a.example/",
+            "a",
+        ] {
+            assert!(!stays(elsewhere), "{elsewhere:?}");
+        }
+        assert!(stays("/a?b=//c"));
     }
 
     #[test]

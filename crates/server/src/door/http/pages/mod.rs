@@ -114,6 +114,11 @@ pub(super) fn routes() -> Router<Shared> {
         .layer(map_response(confine))
 }
 
+/// For fuzzing: see [`destination`].
+pub(super) fn fuzz_destination(data: &[u8]) {
+    destination::fuzz(data);
+}
+
 async fn confine(mut response: Response) -> Response {
     let headers = response.headers_mut();
     let policy = HeaderValue::from_static(CONTENT_POLICY);
