@@ -133,6 +133,17 @@ export const ACCOUNT = [
       stage.spare = await page.locator(".codes code").allTextContents();
     },
   },
+  { name: "api-tokens", route: "/account/tokens", title: "Tokens for programs", go: open("/account/tokens") },
+  {
+    name: "new-api-token", route: "/account/tokens", title: "A new token, shown once",
+    async go({ page, spare }) {
+      await fill(page, "Name of the token", "Nightly build");
+      await fill(page, "Only for these hosts (optional)", "app.example.org");
+      await fill(page, "Code", spare.pop());
+      await press(page, "Make the token");
+      await heading(page, "Your new API token");
+    },
+  },
   { name: "password", route: "/account/password", title: "A new password", go: open("/account/password") },
   { name: "email", route: "/account/email", title: "The mail address", go: open("/account/email") },
   {

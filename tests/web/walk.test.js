@@ -32,6 +32,7 @@ for (const javaScriptEnabled of [true, false]) {
       await walker.stepUp();
       await walker.factors();
       await walker.backupCodes();
+      await walker.apiTokens();
       await walker.password();
       assert.deepEqual(walker.complaints, [], "the browser had nothing to complain about");
       for (const secret of walker.secrets) {
@@ -293,6 +294,36 @@ class Walker {
     assert.equal(this.backup.length, 10);
     await this.page.getByRole("link", { name: "Done" }).click();
     await this.heading("Hello, alice");
+  }
+
+  async apiTokens() {
+    await this.open("API tokens");
+    await this.look("api-tokens");
+    const wish = async (code, hosts = "") => {
+      await this.page.getByLabel("Name of the token", { exact: true }).fill("Nightly build");
+      await this.page.getByLabel("Only for these hosts (optional)", { exact: true }).fill(hosts);
+      await this.page.getByLabel("Code", { exact: true }).fill(code);
+      await this.press("Make the token");
+    };
+    await wish("000000");
+    await this.refused("Code", CODE_REFUSED);
+    await this.look("api-tokens-refused");
+    await wish("000000", "https://app.example.org");
+    await this.refused("Only for these hosts (optional)", "A host is written as app.example.org");
+    await wish(this.backup.pop(), "app.example.org");
+    await this.heading("Your new API token");
+    await this.look("new-api-token");
+    const [token, code] = await this.page.locator(".codes code").allTextContents();
+    assert.match(token, /^cs_api_[0-9a-f]{64}$/);
+    this.secrets.push(token);
+    this.backup.push(code);
+    await this.page.getByRole("link", { name: "Done" }).click();
+    await this.page.getByRole("heading", { name: "Nightly build" }).waitFor();
+    await this.look("api-tokens-one");
+    assert.ok(!(await this.page.content()).includes(token), "it is shown once");
+    await this.press("Revoke Nightly build");
+    await this.page.getByRole("status").filter({ hasText: "The token is revoked." }).waitFor();
+    assert.equal(await this.page.getByRole("button", { name: /^Revoke/ }).count(), 0);
   }
 
   async password() {

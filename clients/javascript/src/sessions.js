@@ -12,7 +12,8 @@ import { ofClaims } from './session.js';
 import { Worthless, isCompact, keyId, read } from './token.js';
 import { NoAnswer } from './transport.js';
 
-const OPAQUE = /^[0-9a-f]{96}$/;
+/** A session token, or an API token. */
+const OPAQUE = /^(?:[0-9a-f]{96}|cs_api_[0-9a-f]{64})$/;
 const VOUCHED_MAX = 10_000;
 
 /** Thrown where Countersign is out of reach or can't say. */

@@ -77,6 +77,19 @@ test('a session token is over at once too, though its answer would still hold', 
   assert.equal(transport.count(INTROSPECT), 1);
 });
 
+test('an API token is asked about like a session token, and nothing else of its length is', async () => {
+  const { transport, status } = fed();
+  const token = `cs_api_${'5e'.repeat(32)}`;
+  assert.equal(await status(token), 200);
+  assert.equal(transport.count(INTROSPECT), 1);
+  transport.streams.at(-1).onText(ended(SID));
+  assert.equal(await status(token), 401);
+  for (const other of [token.toUpperCase(), `${token}0`, token.slice(0, -1), `xs_api_${'5e'.repeat(32)}`]) {
+    assert.equal(await status(other), 401, other);
+  }
+  assert.equal(transport.count(INTROSPECT), 1);
+});
+
 test('a session that ends while it is asked about is over', async () => {
   const { transport, status } = fed();
   transport.introspection = () => {

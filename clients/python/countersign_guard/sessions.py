@@ -14,7 +14,8 @@ from .session import of_claims
 from .token import Worthless, is_compact, key_id, read
 from .transport import NoAnswer
 
-_OPAQUE = re.compile("[0-9a-f]{96}")
+# A session token, or an API token.
+_OPAQUE = re.compile("[0-9a-f]{96}|cs_api_[0-9a-f]{64}")
 _VOUCHED_MAX = 10_000
 
 

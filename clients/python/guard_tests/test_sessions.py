@@ -62,6 +62,16 @@ class Sessions(Case):
             self.assertEqual(self.status(world, token), 401)
             self.assertEqual(world.transport.count(INTROSPECT), 1)
 
+    def test_api_token_is_asked_about_like_a_session_token_and_nothing_else_of_its_length_is(self):
+        world = World.heard()
+        token = "cs_api_" + "5e" * 32
+        self.assertEqual(self.status(world, token), 200)
+        self.assertTrue(world.end())
+        self.assertEqual(self.status(world, token), 401)
+        for other in [token.upper(), token + "0", token[:-1], "x" + token[1:]]:
+            self.assertEqual(self.status(world, other), 401, other)
+        self.assertEqual(world.transport.count(INTROSPECT), 1)
+
     def test_session_that_ends_while_it_is_asked_about_is_over(self):
         world = World.heard()
         world.transport.introspection = lambda _token: active() if world.end() else None

@@ -68,6 +68,8 @@ pub use self::who::{Claim, Denied, Elevated, RequiredClaim, Session};
 
 /// Hexadecimal digits of a session token.
 const SESSION_TOKEN_DIGITS: usize = 96;
+/// What an API token begins with, and its hexadecimal digits behind that.
+const API_TOKEN: (&str, usize) = ("cs_api_", 64);
 /// Shortest shared key in bytes.
 const SHARED_KEY_BYTES_MIN: usize = 32;
 /// Where a code is shown, on Countersign's own host.
@@ -215,12 +217,12 @@ impl Guard {
         Ok(person)
     }
 
-    /// Who holds a token: a session token or an elevated one.
+    /// Who holds a token: a session token, an elevated one, or an API token.
     ///
     /// # Errors
     /// [`Refused::Worthless`] and [`Refused::Undecided`].
     pub async fn identify(&self, token: &str) -> Result<Person, Refused> {
-        if is_lower_hexadecimal(token, SESSION_TOKEN_DIGITS) {
+        if is_opaque(token) {
             return self.ask(token, &digest_of(token)).await;
         }
         let envelope = Envelope::open(token).map_err(Refused::Worthless)?;
@@ -402,6 +404,14 @@ fn bearer(authorization: &str) -> Option<&str> {
     scheme
         .eq_ignore_ascii_case("Bearer")
         .then(|| token.trim_matches(' '))
+}
+
+/// Whether a token says nothing by itself: a session token, or an API token.
+fn is_opaque(token: &str) -> bool {
+    let (begin, digits) = API_TOKEN;
+    let behind = token.strip_prefix(begin);
+    is_lower_hexadecimal(token, SESSION_TOKEN_DIGITS)
+        || behind.is_some_and(|behind| is_lower_hexadecimal(behind, digits))
 }
 
 fn digest_of(token: &str) -> feed::Digest {

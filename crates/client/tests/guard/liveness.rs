@@ -234,6 +234,21 @@ async fn feed_that_was_cut_off_is_opened_anew_and_tokens_are_asked_about_again()
 }
 
 #[tokio::test]
+async fn api_token_is_asked_about_like_a_session_token_and_nothing_else_of_its_length_is() {
+    let mut hearing = Hearing::start().await;
+    let token = hearing.stub.api_token();
+    hearing.settles().await;
+    assert_eq!(hearing.asks(&token).await, (Ok("alice".into()), 1));
+    let (shorter, other) = (&token[..token.len() - 1], format!("x{}", &token[1..]));
+    for worthless in [&token.to_uppercase(), &format!("{token}0"), shorter, &other] {
+        let (who, asked) = hearing.asks(worthless).await;
+        assert_eq!((who.is_err(), asked), (true, 0), "{worthless}");
+    }
+    hearing.stub.say(&format!("event: ended\ndata: {SID}\n\n")).await;
+    until(async || who(&hearing.guard, &token).await == Err(ENDED)).await;
+}
+
+#[tokio::test]
 async fn session_token_is_asked_about_though_the_feed_is_heard() {
     let mut hearing = Hearing::start().await;
     let token = hearing.stub.session();

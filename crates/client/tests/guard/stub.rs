@@ -226,6 +226,13 @@ impl Stub {
         token
     }
 
+    /// An API token, which is active.
+    pub(crate) fn api_token(&self) -> String {
+        let token = format!("cs_api_{}", "5e".repeat(32));
+        self.tell(&token, session_answer());
+        token
+    }
+
     async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
         let (head, body) = request.into_parts();
         let body = body.collect().await.expect("a body").to_bytes();
