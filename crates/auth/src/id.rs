@@ -109,7 +109,7 @@ impl fmt::Debug for SessionToken {
     }
 }
 
-/// A token for programs, spelt as `cs_api_` and 64 lower-case hexadecimal digits, by which scanners for secrets know it.
+/// A token for programs, spelt as `cs_api_` and 64 lower-case hexadecimal digits; scanners for secrets know it by that.
 ///
 /// # Security
 /// As [`Token`].

@@ -4,6 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::forward_auth::Scene;
 use crate::world::{Folder, PASSWORD, Person, Server, administrator, countersign};
 
 fn operations(document: &Value) -> Vec<(String, String, bool)> {
@@ -191,5 +192,24 @@ fn schemathesis_meets_no_fault_and_no_undescribed_answer() {
     let enrolment = ["--include-path-regex", "^/auth/totp/", "--max-time", "30"];
     schemathesis(&folder, &server, &one_factor, &enrolment);
     let log = server.stop();
+    assert!(!log.contains("panicked"), "a thread panicked");
+}
+
+#[test]
+#[ignore = "needs schemathesis"]
+fn schemathesis_asks_as_a_proxy_and_is_answered_as_described() {
+    let scene = Scene::new();
+    let session = scene.server.sign_in(&scene.person, &scene.person.code(0));
+    let asked = ["--include-path-regex", "^/forward-auth", "--max-time", "20"];
+    let of_a_host = [
+        "-H",
+        "X-Forwarded-Host: app.example.org",
+        "-H",
+        "X-Forwarded-Proto: https",
+    ];
+    for more in [&asked[..], &[&asked[..], &of_a_host].concat()] {
+        schemathesis(&scene.folder, &scene.server, &session, more);
+    }
+    let log = scene.server.stop();
     assert!(!log.contains("panicked"), "a thread panicked");
 }

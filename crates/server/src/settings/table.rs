@@ -392,8 +392,8 @@ pub const TABLE: [Setting; 52] = [
     Setting {
         name: "long_sessions",
         default: "\"\"",
-        about: "What sessions of more than a day cost, in these words: \"a stolen cookie is good for as long\". Without \
-                them 86400 is the most that `session_s` may be.",
+        about: "What sessions of more than a day cost, in these words: \"a stolen cookie is good for as long\". \
+                Without them 86400 is the most that `session_s` may be.",
         apply: |to, text| {
             let mut words = [("", false), (LONG_SESSIONS, true)].into_iter();
             let said = words.find(|(words, _)| *words == text);

@@ -1,7 +1,7 @@
 //! What every answer carries, and how long any request may take.
 //!
-//! Knows: headers that hold for all routes. Must never know: any one of them. It is a service and no function of axum's,
-//! because it stands before every request and those box and copy more than it does.
+//! Knows: headers that hold for all routes. Must never know: any one of them. It is a service and no function of
+//! axum's, because it stands before every request and those box and copy more than it does.
 
 use std::convert::Infallible;
 use std::future::Future;

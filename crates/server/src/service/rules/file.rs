@@ -65,6 +65,7 @@ struct FileHost {
     session_s: Option<Spanned<u32>>,
     #[serde(default)]
     ignore_case: bool,
+    step_up_status: Option<Spanned<u16>>,
     #[serde(default)]
     rule: Vec<Spanned<FileRule>>,
 }
@@ -144,6 +145,13 @@ impl Rules {
     }
 }
 
+/// What a host says of all its rules.
+#[derive(Clone, Copy)]
+struct Common {
+    ignores_case: bool,
+    strict_step_up: Option<bool>,
+}
+
 /// A file while it is read.
 struct Reading<'a> {
     text: &'a str,
@@ -220,10 +228,14 @@ impl Reading<'_> {
             );
             return None;
         }
+        let common = Common {
+            ignores_case: host.ignore_case,
+            strict_step_up: self.strict_step_up(host.step_up_status.as_ref(), "host.step_up_status"),
+        };
         let mut rules: Vec<Rule> = Vec::new();
         for rule in host.rule {
             let at = rule.span().start;
-            let Some(rule) = self.rule(rule, host.ignore_case) else {
+            let Some(rule) = self.rule(rule, common) else {
                 continue;
             };
             if let Some(before) = rules.iter().find(|before| before.covers(&rule)) {
@@ -238,7 +250,7 @@ impl Reading<'_> {
         let host = Host {
             name,
             session_s,
-            ignores_case: host.ignore_case,
+            ignores_case: common.ignores_case,
             rules,
         };
         Some((lower, host))
@@ -260,9 +272,9 @@ impl Reading<'_> {
         seconds
     }
 
-    fn rule(&mut self, rule: Spanned<FileRule>, ignores_case: bool) -> Option<Rule> {
+    fn rule(&mut self, rule: Spanned<FileRule>, common: Common) -> Option<Rule> {
         let (at, rule) = (rule.span().start, rule.into_inner());
-        let pattern = self.pattern(&rule.path, ignores_case);
+        let pattern = self.pattern(&rule.path, common.ignores_case);
         self.bound(at, "host.rule.methods", rule.methods.len());
         self.bound(at, "host.rule.networks", rule.networks.len());
         self.bound(at, "host.rule.groups", rule.groups.len());
@@ -288,7 +300,7 @@ impl Reading<'_> {
         let allow = match rule.allow {
             FileAllow::Public => Allow::Public,
             FileAllow::Deny => Allow::Deny,
-            FileAllow::SignedIn => Allow::SignedIn(self.terms(rule)),
+            FileAllow::SignedIn => Allow::SignedIn(self.terms(rule, common)),
         };
         Some(Rule {
             line,
@@ -382,7 +394,7 @@ impl Reading<'_> {
         }
     }
 
-    fn terms(&mut self, rule: FileRule) -> Terms {
+    fn terms(&mut self, rule: FileRule, common: Common) -> Terms {
         let level = rule.acr.and_then(|acr| self.level(&acr));
         if let Some(age) = rule
             .max_age
@@ -395,20 +407,7 @@ impl Reading<'_> {
         if let Some(empty) = rule.groups.iter().find(|group| group.get_ref().is_empty()) {
             self.note(empty.span().start, "host.rule.groups", "a group has a name");
         }
-        let strict_step_up = match &rule.step_up_status {
-            None => false,
-            Some(status) if *status.get_ref() == 403 => false,
-            Some(status) => {
-                if *status.get_ref() != 401 {
-                    self.note(
-                        status.span().start,
-                        "host.rule.step_up_status",
-                        "write 401 or 403",
-                    );
-                }
-                true
-            }
-        };
+        let own = self.strict_step_up(rule.step_up_status.as_ref(), "host.rule.step_up_status");
         let mut claims = BTreeMap::new();
         for (name, value) in rule.claims {
             let at = value.span().start;
@@ -432,8 +431,17 @@ impl Reading<'_> {
                 level,
                 age_s_max: rule.max_age.map(Spanned::into_inner),
             },
-            strict_step_up,
+            strict_step_up: own.or(common.strict_step_up).unwrap_or(false),
         }
+    }
+
+    /// Whether a step-up is asked for by 401; none where nothing is said of it.
+    fn strict_step_up(&mut self, status: Option<&Spanned<u16>>, field: &str) -> Option<bool> {
+        let status = status?;
+        if ![401, 403].contains(status.get_ref()) {
+            self.note(status.span().start, field, "write 401 or 403");
+        }
+        Some(*status.get_ref() == 401)
     }
 
     fn level(&mut self, acr: &Spanned<String>) -> Option<Level> {

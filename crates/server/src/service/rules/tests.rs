@@ -422,6 +422,38 @@ fn rule_behind_a_wider_one_is_a_mistake_and_behind_a_narrower_one_is_none() {
 }
 
 #[test]
+fn status_of_a_step_up_is_the_rules_own_or_else_its_hosts_or_else_403() {
+    let strict = |host: &str, rule: &str| {
+        let text = format!("[[host]]\nname = 'a'\n{host}\n[[host.rule]]\npath = '/*'\n{rule}\n");
+        let rules = Rules::parse(&text).expect("it is right");
+        let asked = Question::read("a", "/x", "GET", IpAddr::from([192, 0, 2, 7])).expect("it is one");
+        match rules.find(&asked) {
+            Found::Rule(
+                _,
+                Rule {
+                    allow: Allow::SignedIn(terms),
+                    ..
+                },
+            ) => terms.strict_step_up,
+            other => panic!("{other:?}"),
+        }
+    };
+    let (as_rfc_9470, forbidden) = ("step_up_status = 401", "step_up_status = 403");
+    for (host, rule, expected) in [
+        ("", "", false),
+        (as_rfc_9470, "", true),
+        (forbidden, "", false),
+        ("", as_rfc_9470, true),
+        (forbidden, as_rfc_9470, true),
+        (as_rfc_9470, forbidden, false),
+    ] {
+        assert_eq!(strict(host, rule), expected, "{host} {rule}");
+    }
+    let found = mistakes("[[host]]\nname = 'a'\nstep_up_status = 400\n");
+    assert_eq!(found, ["line 3: host.step_up_status: write 401 or 403"]);
+}
+
+#[test]
 fn host_that_wants_longer_sessions_than_there_are_is_told_which_setting_to_raise() {
     let host = |seconds: u32| format!("[[host]]\nname = 'a'\nsession_s = {seconds}\n");
     assert!(Rules::parse_for(&host(28_800), 28_800).is_ok());
