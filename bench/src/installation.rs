@@ -61,6 +61,7 @@ pub fn origin() -> Origin {
         remember: true,
         agent: String::new(),
         request: String::new(),
+        by: None,
     }
 }
 

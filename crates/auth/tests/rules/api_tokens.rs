@@ -269,7 +269,7 @@ fn whatever_ends_all_that_is_open_revokes_every_token_and_a_sign_out_none() {
         let made = add(&mut installation, "alice").expect("there is room");
         installation.submit(&Manage {
             name: person.name.clone(),
-            action,
+            action: action.clone(),
             origin: origin("operator"),
         });
         assert!(stored(&installation, made.id).is_none(), "{action:?}");
