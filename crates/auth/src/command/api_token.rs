@@ -60,19 +60,18 @@ impl Rule for Make {
     }
 
     fn decide(&self, seen: &Snapshot, world: &mut World<'_>) -> Result<Decision<Self::Outcome>, Fault> {
-        let now = world.now;
         with_proof(
             &self.asker,
             Act::ApiTokenMake,
             seen,
             world,
-            |account| match account.has_second_factor() {
+            |account, _, world| match account.has_second_factor() {
                 false => Some(Denied::NoFactor),
-                true => is_full(account, now).then_some(Denied::TooMany),
+                true => is_full(account, world.now).then_some(Denied::TooMany),
             },
-            |account, world, changes| {
-                let origin = &self.asker.origin;
-                make(account, &self.wish, Reason::ByOwner, origin, world, changes)
+            |account, _, world, changes| {
+                let (origin, reason) = (&self.asker.origin, Reason::ByOwner);
+                Ok(make(account, &self.wish, reason, origin, world, changes))
             },
         )
     }

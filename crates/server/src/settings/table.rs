@@ -54,7 +54,7 @@ impl Setting {
 pub(super) const LONG_SESSIONS: &str = "a stolen cookie is good for as long";
 
 /// Every setting, in the order of the example file.
-pub const TABLE: [Setting; 52] = [
+pub const TABLE: [Setting; 53] = [
     Setting {
         name: "data",
         default: "\"data\"",

@@ -200,7 +200,7 @@ pub fn fuzz_body(data: &[u8]) {
     fn refusal<T: serde::de::DeserializeOwned>(body: &[u8]) -> Option<String> {
         asked::parse::<T>(body).err()
     }
-    let (refused, members): (_, &[&str]) = match shape % 21 {
+    let (refused, members): (_, &[&str]) = match shape % 22 {
         0 => (
             refusal::<sign_in::Login>(body),
             &["username", "password", "remember_browser"],
@@ -253,7 +253,7 @@ pub fn fuzz_body(data: &[u8]) {
             &["people", "update", "dry_run"],
         ),
         18 => (refusal::<administration::installation::Reseal>(body), &["after"]),
-        19 => (
+        20 => (
             refusal::<administration::installation::New>(body),
             &["name", "renew"],
         ),
