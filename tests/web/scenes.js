@@ -239,11 +239,25 @@ export const RECOVERY = [
   { name: "recover-cancel", route: "/recover/cancel", title: "A recovery is called off", go: open("/recover/cancel") },
 ];
 
+/// Somebody acts for others by a role.
+export const ADMINISTRATION = [
+  {
+    name: "people", route: "/admin/people", title: "People",
+    async go({ page, server }) {
+      server.operate("user", "add", "bob", "--group", "staff");
+      server.operate("user", "add", "carol", "--group", "operator");
+      await page.goto("/admin/people");
+      await heading(page, "People");
+    },
+  },
+];
+
 /// Chapters of the walk-through.
 export const CHAPTERS = [
   { title: "Setting up", scenes: FIRST },
   { title: "Signing in and keeping house", scenes: ACCOUNT },
   { title: "Approving", scenes: APPROVALS },
+  { title: "Administering", scenes: ADMINISTRATION },
   { title: "On the way to a protected application", scenes: HOSTS },
   { title: "Recovering by mail", scenes: RECOVERY },
 ];

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::browser::{Answer, Browser, Site, code};
 
 /// Somebody of a role, signed in, and stepped up where the test says so.
-async fn acting(site: &Site, name: &str, role: Role, steps: u64, elevated: bool) -> (Browser, UserAdded) {
+pub async fn acting(site: &Site, name: &str, role: Role, steps: u64, elevated: bool) -> (Browser, UserAdded) {
     let person = site.person(name, true).await;
     site.give(name, role).await;
     let mut browser = site.browser();
@@ -20,7 +20,7 @@ async fn acting(site: &Site, name: &str, role: Role, steps: u64, elevated: bool)
     (browser, person)
 }
 
-async fn step_up(browser: &mut Browser, person: &UserAdded, steps: u64) {
+pub async fn step_up(browser: &mut Browser, person: &UserAdded, steps: u64) {
     let answer = browser
         .post("/step-up", &[("code", &code(person, steps)), ("to", "/account")])
         .await;

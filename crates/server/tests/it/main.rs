@@ -1,6 +1,7 @@
 //! The service over real stores, with a clock that the tests move.
 
 mod administration;
+mod administration_pages;
 mod bodies;
 mod browser;
 mod conformance;

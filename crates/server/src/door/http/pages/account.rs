@@ -87,7 +87,7 @@ pub(super) async fn home(
     let page = HomePage {
         frame: Frame {
             done: done.text(),
-            ..Frame::of(&live.session.account, "home")
+            ..Frame::of(&live.session, "home")
         },
         name: live.session.account.to_string(),
         level: level(live.session.standing.level),

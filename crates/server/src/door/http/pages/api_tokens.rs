@@ -96,7 +96,7 @@ pub(super) async fn list(
 ) -> Response {
     let frame = Frame {
         done: done.text(),
-        ..Frame::of(&live.session.account, "tokens")
+        ..Frame::of(&live.session, "tokens")
     };
     page(&service, &live, frame, Wished::default()).await
 }
@@ -128,7 +128,7 @@ pub(super) async fn make(
     let hosts = form.hosts.split([' ', ',', '\n', '\r']);
     let hosts = hosts.filter(|host| !host.is_empty());
     let again = async |problem: Problem, form: Wished| {
-        let frame = Frame::of(&live.session.account, "tokens").with(Some(problem));
+        let frame = Frame::of(&live.session, "tokens").with(Some(problem));
         page(&service, &live, frame, form).await
     };
     // What is no number is no number of days either.
@@ -140,7 +140,7 @@ pub(super) async fn make(
         Err(failure) => failed(&failure),
         Ok(Ok(granted)) => {
             let page = NewTokenPage {
-                frame: Frame::of(&live.session.account, "tokens"),
+                frame: Frame::of(&live.session, "tokens"),
                 label: &granted.given.kept.label,
                 token: granted.given.token.expose(),
                 replacement: granted.replacement_code.as_ref().map(|code| code.as_str()),

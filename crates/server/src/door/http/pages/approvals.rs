@@ -102,7 +102,7 @@ pub(super) async fn list(
 ) -> Response {
     let frame = Frame {
         done: done.text(),
-        ..Frame::of(&live.session.account, "approvals")
+        ..Frame::of(&live.session, "approvals")
     };
     match list_page(&service, &live, &origin, frame).await {
         Ok(page) => page,
@@ -141,7 +141,7 @@ async fn list_page(
 
 /// The same page again, with what is wrong.
 async fn list_again(service: &Shared, live: &Live, origin: &Origin, problem: Problem) -> Response {
-    let frame = Frame::of(&live.session.account, "approvals").with(Some(problem));
+    let frame = Frame::of(&live.session, "approvals").with(Some(problem));
     match list_page(service, live, origin, frame).await {
         Ok(page) => page,
         Err(failure) => failed(&failure),
@@ -172,7 +172,7 @@ async fn approval_page(service: &Shared, live: &Live, id: &str, problem: Option<
 fn one(live: &Live, id: &str, approval: &Approval, problem: Option<Problem>) -> Response {
     let (front, back) = approval.question.split_at(approval.question.len() / 2);
     let page = ApprovalPage {
-        frame: Frame::of(&live.session.account, "approvals").with(problem),
+        frame: Frame::of(&live.session, "approvals").with(problem),
         id,
         application: approval.application.to_string(),
         kind: approval.action.kind(),
@@ -330,7 +330,7 @@ pub(super) async fn wait(
         Ok(Some(Looked::Waiting { number })) => Some(number),
     };
     let page = NumberPage {
-        frame: Frame::of(&live.session.account, "approvals"),
+        frame: Frame::of(&live.session, "approvals"),
         number: number.as_ref().map(number::Number::expose),
     };
     show(&page, &page.frame)

@@ -68,7 +68,7 @@ pub(super) async fn list(
     let page = BrowsersPage {
         frame: Frame {
             done: done.text(),
-            ..Frame::of(&live.session.account, "browsers")
+            ..Frame::of(&live.session, "browsers")
         },
         browsers: shown.collect(),
     };

@@ -35,18 +35,9 @@ fn is_own_path(text: &str) -> bool {
 
 /// The address of a page of ours with what it is told in its query.
 pub(super) fn address(path: &str, query: &[(&str, &str)]) -> String {
-    let encoded = |text: &str| -> String {
-        let spelt = text.bytes().map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                char::from(byte).to_string()
-            }
-            _ => format!("%{byte:02X}"),
-        });
-        spelt.collect()
-    };
     let told = query.iter().filter(|(_, value)| !value.is_empty());
     let told: Vec<String> = told
-        .map(|(name, value)| format!("{name}={}", encoded(value)))
+        .map(|(name, value)| format!("{name}={}", spelt(value, "/")))
         .collect();
     if told.is_empty() {
         return path.to_owned();
@@ -78,6 +69,22 @@ fn stays(text: &str) -> bool {
         .map(|c| if c == '\\' { '/' } else { c })
         .collect();
     read.starts_with('/') && !read.starts_with("//") && read == text
+}
+
+/// One segment of a path, whatever it holds.
+pub(super) fn segment(text: &str) -> String {
+    spelt(text, "")
+}
+
+/// A text with everything escaped that means something in an address (RFC 3986 §2.3), but for what is kept.
+fn spelt(text: &str, kept: &str) -> String {
+    let is_plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || kept.as_bytes().contains(&byte);
+    let spelt = text.bytes().map(|byte| match is_plain(byte) {
+        true => char::from(byte).to_string(),
+        false => format!("%{byte:02X}"),
+    });
+    spelt.collect()
 }
 
 #[cfg(test)]
@@ -139,5 +146,11 @@ mod tests {
         );
         assert_eq!(spelt, "/step-up?to=/a%3Fb%3Dc%26d&purpose=pay%205%20%E2%82%AC");
         assert_eq!(address("/step-up", &[("to", "")]), "/step-up");
+    }
+
+    #[test]
+    fn segment_stays_one_whatever_it_holds() {
+        assert_eq!(segment("a/b?c#d%2F"), "a%2Fb%3Fc%23d%252F");
+        assert_eq!(segment("\u{e9}.-_~"), "%C3%A9.-_~");
     }
 }

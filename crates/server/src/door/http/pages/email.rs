@@ -64,7 +64,7 @@ pub(super) async fn ask(
 }
 
 fn framed(live: &Live) -> Frame {
-    Frame::of(&live.session.account, PLACE)
+    Frame::of(&live.session, PLACE)
 }
 
 async fn page(service: &Shared, live: &Live, frame: Frame, typed: String) -> Response {
@@ -125,7 +125,7 @@ fn mailed(live: &Live, replacement: Option<Zeroizing<String>>) -> Response {
         return onward("/account/email?done=mailed");
     };
     let page = ReplacementPage {
-        frame: Frame::of(&live.session.account, PLACE),
+        frame: Frame::of(&live.session, PLACE),
         title: "A code is on its way",
         code,
         to: "/account/email",

@@ -132,7 +132,7 @@ fn frame(service: &Shared, live: &Live) -> Frame {
     } else {
         "factors"
     };
-    Frame::of(&live.session.account, place)
+    Frame::of(&live.session, place)
 }
 
 /// `POST /enrol`: shows the secret, once, or says that a code was sent.

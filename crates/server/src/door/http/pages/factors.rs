@@ -108,7 +108,7 @@ pub(super) async fn list(
     let page = FactorsPage {
         frame: Frame {
             done: done.text(),
-            ..Frame::of(&account.name, "factors")
+            ..Frame::of(&live.session, "factors")
         },
         factors: shown(&account),
         codes_left: codes_left(&account),
@@ -123,7 +123,7 @@ pub(super) async fn ask_remove(
     Settled(live): Settled,
     Query(done): Query<Done>,
 ) -> Response {
-    let frame = Frame::of(&live.session.account, "factors").after(done.text());
+    let frame = Frame::of(&live.session, "factors").after(done.text());
     remove_page(&service, &live, &id, frame).await
 }
 
@@ -162,7 +162,7 @@ pub(super) async fn remove(
         Ok(Err(denied)) => match Problem::denied(&denied) {
             None => to_sign_in(),
             problem => {
-                let frame = Frame::of(&live.session.account, "factors").with(problem);
+                let frame = Frame::of(&live.session, "factors").with(problem);
                 remove_page(&service, &live, &id, frame).await
             }
         },
@@ -175,7 +175,7 @@ pub(super) async fn backup_codes(
     Settled(live): Settled,
     Query(done): Query<Done>,
 ) -> Response {
-    let frame = Frame::of(&live.session.account, "backup-codes").after(done.text());
+    let frame = Frame::of(&live.session, "backup-codes").after(done.text());
     backup_codes_page(&service, &live, frame).await
 }
 
@@ -205,7 +205,7 @@ pub(super) async fn replace_backup_codes(
         Ok(Err(denied)) => match Problem::denied(&denied) {
             None => to_sign_in(),
             problem => {
-                let frame = Frame::of(&live.session.account, "backup-codes").with(problem);
+                let frame = Frame::of(&live.session, "backup-codes").with(problem);
                 backup_codes_page(&service, &live, frame).await
             }
         },
@@ -213,7 +213,7 @@ pub(super) async fn replace_backup_codes(
 }
 
 fn new_codes(live: &Live, codes: Vec<&str>) -> Response {
-    let frame = Frame::of(&live.session.account, "backup-codes");
+    let frame = Frame::of(&live.session, "backup-codes");
     let page = NewCodesPage { frame, codes };
     once(show(&page, &page.frame))
 }

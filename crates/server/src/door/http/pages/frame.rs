@@ -7,12 +7,15 @@ use askama::Template;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use countersign_auth::command::enrol::Denied;
+use countersign_auth::name::Name;
+use countersign_auth::record::Session;
+use countersign_auth::role::{Role, RoleVerdict};
 use countersign_core::time::UnixSeconds;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::texting::Texting;
-use super::{assets, cookies};
+use super::{administration, assets, cookies};
 use crate::door::http::answer;
 use crate::service::Failure;
 
@@ -21,8 +24,8 @@ const CODE_REFUSED: &str = "That code was not accepted. If you used it already, 
 /// One sentence for everything that has not the shape of a code.
 const CODE_MALFORMED: &str = "A code has 6 to 8 digits, a backup code 24 letters and digits.";
 
-/// The menu of somebody signed in: each entry's place, path and text.
-pub(super) const MENU: &[(&str, &str, &str)] = &[
+/// The menu of one's own account: each entry's place, path and text.
+const MENU: &[(&str, &str, &str)] = &[
     ("home", "/account", "Home"),
     ("sessions", "/account/sessions", "Sessions"),
     ("browsers", "/account/browsers", "Browsers"),
@@ -39,6 +42,8 @@ pub(super) const MENU: &[(&str, &str, &str)] = &[
 pub(super) struct Frame {
     /// Who is signed in, when somebody is.
     pub(super) person: Option<String>,
+    /// What they may do for others.
+    pub(super) role: Role,
     /// The page's entry in the menu.
     pub(super) place: &'static str,
     /// Why the page is shown again.
@@ -49,12 +54,33 @@ pub(super) struct Frame {
     pub(super) texting: Option<Texting>,
 }
 
+/// A menu.
+pub(super) struct Menu {
+    pub(super) name: &'static str,
+    pub(super) entries: Vec<Entry>,
+}
+
+/// An entry of a menu.
+pub(super) struct Entry {
+    pub(super) path: &'static str,
+    pub(super) text: &'static str,
+    pub(super) current: bool,
+}
+
 impl Frame {
     /// The frame of a page for somebody signed in.
-    pub(super) fn of(person: &impl ToString, place: &'static str) -> Frame {
+    pub(super) fn of(session: &Session, place: &'static str) -> Frame {
         Frame {
-            person: Some(person.to_string()),
+            role: Role::of(&session.groups),
             place,
+            ..Frame::named(&session.account)
+        }
+    }
+
+    /// The frame of a page for somebody of a name, who may go nowhere else yet.
+    pub(super) fn named(name: &Name) -> Frame {
+        Frame {
+            person: Some(name.to_string()),
             ..Frame::default()
         }
     }
@@ -74,9 +100,34 @@ impl Frame {
         Frame { problem, ..self }
     }
 
-    /// Whether the menu stands above: not where one thing is to be done first.
-    pub(super) fn has_menu(&self) -> bool {
-        MENU.iter().any(|(place, ..)| *place == self.place)
+    /// The menu that the page stands in: none where one thing is to be done first.
+    pub(super) fn menu(&self) -> Option<Menu> {
+        let entry = |(place, path, text): (&str, &'static str, &'static str)| Entry {
+            path,
+            text,
+            current: place == self.place,
+        };
+        let seen = administration::MENU
+            .iter()
+            .filter(|(_, _, _, takes)| self.role.may(*takes) == RoleVerdict::Allowed)
+            .map(|(place, path, text, _)| entry((place, path, text)));
+        let (mut own, mut others): (Vec<Entry>, Vec<Entry>) =
+            (MENU.iter().copied().map(entry).collect(), seen.collect());
+        let stands_in = |entries: &[Entry]| entries.iter().any(|entry| entry.current);
+        if stands_in(&others) {
+            others.push(entry(("", "/account", "Your account")));
+            return Some(Menu {
+                name: "Administration",
+                entries: others,
+            });
+        }
+        if !others.is_empty() {
+            own.push(entry(("administration", administration::PLACE, "Administration")));
+        }
+        stands_in(&own).then_some(Menu {
+            name: "Account",
+            entries: own,
+        })
     }
 
     /// The field the problem lies in; empty when it lies in none.
@@ -218,7 +269,11 @@ struct Message {
 
 /// A page that says why there is no other.
 pub(super) fn message(title: &'static str, problem: Problem) -> Response {
-    let frame = Frame::default().with(Some(problem));
+    message_in(Frame::default().with(Some(problem)), title)
+}
+
+/// The same in a frame, whose problem it tells.
+pub(super) fn message_in(frame: Frame, title: &'static str) -> Response {
     let page = Message { frame, title };
     show(&page, &page.frame)
 }

@@ -154,7 +154,7 @@ async fn onto(service: &Service, way: &Way, live: &Live) -> Response {
             Ok(None) => return to_sign_in(),
             Ok(Some(view)) => Texting::of(service, &view.account, &format!("/for?{}", way.query())),
         };
-        let frame = Frame::of(&live.session.account, "").texting(texting);
+        let frame = Frame::of(&live.session, "").texting(texting);
         return cookies::remember(code_page(frame, &way.host), &way.query());
     }
     let ticket = match service.issue_host_ticket(live, &way.host, way.state).await {
@@ -164,7 +164,7 @@ async fn onto(service: &Service, way: &Way, live: &Live) -> Response {
     };
     let callback = way.callback(&ticket);
     let page = LeadPage {
-        frame: Frame::of(&live.session.account, ""),
+        frame: Frame::of(&live.session, ""),
         host: &way.host,
         onward: &callback,
     };
@@ -205,7 +205,7 @@ pub(super) async fn step_up(
         Ok(Err(denied)) => {
             return match Problem::denied(&denied) {
                 Some(problem) => {
-                    let frame = Frame::of(&live.session.account, "").with(Some(problem));
+                    let frame = Frame::of(&live.session, "").with(Some(problem));
                     code_page(frame, "The application")
                 }
                 None => to_sign_in(),

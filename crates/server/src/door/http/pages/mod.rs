@@ -5,7 +5,7 @@
 //! answer itself.
 //!
 //! Read next: [`sign_in`] for the way in, [`frame`] for how a page becomes an answer, [`asked`] for who may
-//! see it.
+//! see it, [`administration`] for what is done for others.
 
 use axum::Router;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -15,6 +15,7 @@ use axum::routing::{get, post};
 use tower_http::csrf::CsrfLayer;
 
 mod account;
+mod administration;
 mod api_tokens;
 mod approvals;
 mod asked;
@@ -108,6 +109,7 @@ pub(super) fn routes() -> Router<Shared> {
         )
         .route("/account/approvals/{id}/deny", post(approvals::deny))
         .route("/account/password", get(password::ask).post(password::change))
+        .merge(administration::routes())
         .layer(CsrfLayer::new().with_rejection_response(|_| from_elsewhere()))
         .route("/assets/{name}", get(assets::serve))
         .route("/.countersign/step-up.js", get(assets::step_up))

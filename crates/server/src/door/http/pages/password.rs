@@ -49,7 +49,7 @@ pub(super) async fn ask(
     Settled(live): Settled,
     Query(done): Query<Done>,
 ) -> Response {
-    let frame = Frame::of(&live.session.account, PLACE).after(done.text());
+    let frame = Frame::of(&live.session, PLACE).after(done.text());
     page(&service, &live, frame).await
 }
 
@@ -95,6 +95,6 @@ pub(super) async fn change(
             Problem::of(StatusCode::UNAUTHORIZED, "current_password", REFUSED)
         }
     };
-    let frame = Frame::of(&live.session.account, PLACE).with(Some(problem));
+    let frame = Frame::of(&live.session, PLACE).with(Some(problem));
     page(&service, &live, frame).await
 }

@@ -64,7 +64,7 @@ pub(super) async fn list(
     let page = SessionsPage {
         frame: Frame {
             done: done.text(),
-            ..Frame::of(&live.session.account, "sessions")
+            ..Frame::of(&live.session, "sessions")
         },
         sessions: shown.collect(),
     };

@@ -11,6 +11,7 @@ use countersign_auth::command::code::Verified;
 use countersign_auth::command::password::Finished;
 use countersign_auth::command::session::Which;
 use countersign_auth::command::{Onward, SignedIn};
+use countersign_auth::name::Name;
 use countersign_auth::policy::SecondFactor;
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -202,9 +203,9 @@ fn entered(signed_in: &SignedIn) -> Response {
 }
 
 /// A page that shows a backup code issued in place of a used one, once.
-pub(super) fn replacement(name: &impl ToString, code: &str) -> Response {
+pub(super) fn replacement(name: &Name, code: &str) -> Response {
     let page = ReplacementPage {
-        frame: Frame::of(name, ""),
+        frame: Frame::named(name),
         title: "You are signed in",
         code,
         to: "/account",

@@ -71,7 +71,7 @@ pub(super) async fn ask(
     Settled(live): Settled,
     Query(wanted): Query<Wanted>,
 ) -> Response {
-    let frame = Frame::of(&live.session.account, "").after(wanted.done.text());
+    let frame = Frame::of(&live.session, "").after(wanted.done.text());
     page(&service, &live, frame, &wanted).await
 }
 
@@ -117,7 +117,7 @@ pub(super) async fn take(
         Ok(Err(denied)) => match Problem::denied(&denied) {
             None => to_sign_in(),
             problem => {
-                let frame = Frame::of(&live.session.account, "").with(problem);
+                let frame = Frame::of(&live.session, "").with(problem);
                 let wanted = Wanted {
                     to: form.to,
                     purpose: form.purpose,
@@ -136,7 +136,7 @@ fn lead_on(stepped_up: &SteppedUp, to: &Destination) -> Response {
         None => onward(to.path()),
         Some(code) => {
             let page = ReplacementPage {
-                frame: Frame::of(&session.account, ""),
+                frame: Frame::of(session, ""),
                 title: "Confirmed",
                 code,
                 to: to.path(),

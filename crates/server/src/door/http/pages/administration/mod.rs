@@ -1,0 +1,192 @@
+//! The pages of administration: what the operator's commands do, for whoever has the role.
+//!
+//! Knows: how a role and a proof that do not suffice are told, and the way back from a step-up. Must never know: what
+//! each act takes; see [`Ask::needs`]. What a page shows or hides by role is a courtesy: every act is judged again.
+//!
+//! Read next: `people`.
+
+use axum::Router;
+use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::Response;
+use axum::routing::get;
+use countersign_auth::command::authority::NotAllowed;
+use countersign_auth::event::Origin;
+use countersign_auth::role::{Permission, Role, RoleVerdict};
+use serde::Deserialize;
+
+mod people;
+mod shown_once;
+
+use super::asked::Settled;
+use super::destination::{address, segment};
+use super::frame::{Frame, Problem, failed, message_in, onward, to_sign_in};
+use super::step_up;
+use crate::door::http::Shared;
+use crate::door::http::asked::Asked;
+use crate::service::operator::{Ask, Operator, Refusal, Reply};
+use crate::service::{Failure, Live};
+
+/// Where it begins.
+pub(super) const PLACE: &str = "/admin";
+
+/// Where people are listed.
+const PEOPLE: &str = "/admin/people";
+
+/// Its menu: each entry's place, path and text, and what it takes to see it.
+pub(super) const MENU: &[(&str, &str, &str, Permission)] =
+    &[("people", PEOPLE, "People", Permission::SeeAccounts)];
+
+/// What a step-up on the way to one of these pages is for, as its page and the audit tell it.
+const PURPOSE: &str = "administration";
+
+/// All routes of the pages of administration.
+pub(super) fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/admin", get(begin))
+        .route("/admin/people", get(people::list).post(people::add))
+}
+
+/// `GET /admin`: on to the first page that the role may see.
+async fn begin(Settled(live): Settled) -> Response {
+    let role = Role::of(&live.session.groups);
+    let first = MENU
+        .iter()
+        .find(|(_, _, _, takes)| role.may(*takes) == RoleVerdict::Allowed);
+    match first {
+        Some((_, path, ..)) => onward(path),
+        None => not_permitted(
+            &live,
+            "Your role does not suffice. Somebody with a greater role has to do it.",
+        ),
+    }
+}
+
+fn not_permitted(live: &Live, text: &str) -> Response {
+    let problem = Problem::of(StatusCode::FORBIDDEN, "", text);
+    let frame = Frame::of(&live.session, "home").with(Some(problem));
+    message_in(frame, "Not permitted")
+}
+
+/// Somebody signed in who acts by a role.
+pub(super) struct Administrator {
+    service: Shared,
+    live: Live,
+    origin: Origin,
+    /// The path and query that was asked for.
+    asked: String,
+}
+
+impl FromRequestParts<Shared> for Administrator {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Shared) -> Result<Administrator, Response> {
+        let Settled(live) = Settled::from_request_parts(parts, service).await?;
+        let Asked(origin) = Asked::from_request_parts(parts, service).await?;
+        let asked = parts.uri.path_and_query();
+        Ok(Administrator {
+            service: service.clone(),
+            live,
+            origin,
+            asked: asked.map_or_else(String::new, ToString::to_string),
+        })
+    }
+}
+
+impl Administrator {
+    /// The frame of one of the pages.
+    pub(super) fn frame(&self, place: &'static str) -> Frame {
+        Frame::of(&self.live.session, place)
+    }
+
+    /// Whether a page shows what takes this permission.
+    pub(super) fn may(&self, permission: Permission) -> bool {
+        self.role().may(permission) == RoleVerdict::Allowed
+    }
+
+    fn role(&self) -> Role {
+        Role::of(&self.live.session.groups)
+    }
+
+    /// What a page shows, or the answer that says why there is nothing to show.
+    pub(super) async fn ask(&self, ask: Ask) -> Result<Reply, Response> {
+        match self.answer(ask, &self.asked).await? {
+            Ok(reply) => Ok(reply),
+            Err(problem) => Err(self.message("It can't be shown", problem)),
+        }
+    }
+
+    /// What a form asks for. A refusal is for the page that holds the form to tell; whoever has to step up first is led
+    /// back to that page, because a form can't be sent again for them.
+    pub(super) async fn take(&self, ask: Ask, page: &str) -> Result<Result<Reply, Problem>, Response> {
+        self.answer(ask, &done(page, "confirmed")).await
+    }
+
+    async fn answer(&self, ask: Ask, after_step_up: &str) -> Result<Result<Reply, Problem>, Response> {
+        let operator = Operator::new(self.service.clone());
+        let answered = operator.answer_as(&self.live, ask, &self.origin).await;
+        match answered.map_err(|failure| failed(&failure))? {
+            Ok(Reply::Refused { what, why }) => Ok(Err(refused(what, &why))),
+            Ok(reply) => Ok(Ok(reply)),
+            Err(NotAllowed::NoSession) => Err(to_sign_in()),
+            Err(NotAllowed::Elevation(_)) => Err(onward(&step_up::location(after_step_up, PURPOSE))),
+            Err(NotAllowed::Lacking) => {
+                let text = "Your role does not suffice. Somebody with a greater role has to do it.";
+                Err(not_permitted(&self.live, text))
+            }
+            Err(NotAllowed::Outranked) => {
+                let text =
+                    "That account may do what your role may not. Somebody with a greater role has to do it.";
+                Err(not_permitted(&self.live, text))
+            }
+        }
+    }
+
+    /// A page that says why there is no other.
+    pub(super) fn message(&self, title: &'static str, problem: Problem) -> Response {
+        message_in(self.frame("people").with(Some(problem)), title)
+    }
+}
+
+/// Why something was refused, told at no field yet.
+fn refused(what: Refusal, why: &str) -> Problem {
+    let status = match what {
+        Refusal::Malformed => StatusCode::BAD_REQUEST,
+        Refusal::Missing => StatusCode::NOT_FOUND,
+        Refusal::Conflict => StatusCode::CONFLICT,
+    };
+    Problem::of(status, "", why)
+}
+
+/// A reply that does not belong to what was asked.
+pub(super) fn unexpected() -> Response {
+    failed(&Failure::Internal)
+}
+
+/// The page of somebody.
+fn person_path(name: &str) -> String {
+    format!("{PEOPLE}/{}", segment(name))
+}
+
+/// The address of a page that says what was just done.
+pub(super) fn done(page: &str, what: &str) -> String {
+    address(page, &[("done", what)])
+}
+
+/// What was just done; any text, so that no address is an error.
+#[derive(Default, Deserialize)]
+pub(super) struct Done {
+    #[serde(default)]
+    done: String,
+}
+
+impl Done {
+    /// The sentence for it. Only sentences of ours are ever shown.
+    pub(super) fn text(&self) -> Option<&'static str> {
+        match self.done.as_str() {
+            "confirmed" => Some("You are confirmed. Nothing was changed yet: do it once more."),
+            _ => None,
+        }
+    }
+}
