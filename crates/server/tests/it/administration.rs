@@ -94,6 +94,18 @@ async fn operator_does_not_help_an_administrator() {
 }
 
 #[tokio::test]
+async fn whoever_sees_accounts_sees_those_of_greater_roles_as_well() {
+    let site = Site::open_signing().await;
+    site.person("root", true).await;
+    site.give("root", Role::Administrator).await;
+    for (name, role) in [("ada", Role::Auditor), ("olga", Role::Operator)] {
+        let (mut browser, _) = acting(&site, name, role, 0, false).await;
+        let shown = browser.api(Method::GET, "/api/admin/people/root", None).await;
+        assert_eq!(shown.status, StatusCode::OK, "{name}: {}", shown.body);
+    }
+}
+
+#[tokio::test]
 async fn administrator_adds_changes_helps_and_sees_a_person() {
     let site = Site::open_signing().await;
     let (mut root, _) = acting(&site, "root", Role::Administrator, 0, true).await;

@@ -156,11 +156,10 @@ impl Ask {
         }
     }
 
-    /// The account it is about, as typed.
+    /// The account it is done to, as typed. To look at one is to do nothing to it.
     fn about(&self) -> Option<&str> {
         match self {
-            Ask::UserShow { name }
-            | Ask::UserEnrol { name, .. }
+            Ask::UserEnrol { name, .. }
             | Ask::UserAmend { name, .. }
             | Ask::UserRemoveFactors { name }
             | Ask::UserRemoveFactor { name, .. }
