@@ -244,10 +244,70 @@ export const ADMINISTRATION = [
   {
     name: "people", route: "/admin/people", title: "People",
     async go({ page, server }) {
-      server.operate("user", "add", "bob", "--group", "staff");
+      const bob = server.person("bob");
+      for (const group of ["staff", "editors"]) server.operate("user", "group", bob.name, "--join", group);
+      server.operate("user", "claim", "bob", "publisher=true");
       server.operate("user", "add", "carol", "--group", "operator");
       await page.goto("/admin/people");
       await heading(page, "People");
+    },
+  },
+  {
+    name: "person-added", route: "/admin/people", title: "The link for somebody new is shown once",
+    async go({ page }) {
+      await fill(page, "Name", "dave");
+      await fill(page, "Groups", "staff");
+      await press(page, "Add");
+      await heading(page, "Added: dave");
+    },
+  },
+  { name: "person", route: "/admin/people/{name}", title: "One person", go: open("/admin/people/bob") },
+  {
+    name: "person-disable", route: "/admin/people/{name}/{act}", title: "What takes something away asks first",
+    async go({ page }) {
+      await page.getByRole("link", { name: "Disable the account" }).click();
+      await heading(page, "Disable “bob”?");
+    },
+  },
+  {
+    name: "person-factor", route: "/admin/people/{name}/factors/{id}/remove", title: "One authenticator of theirs is removed",
+    async go({ page }) {
+      await page.goto("/admin/people/bob");
+      await page.getByRole("link", { name: /^Remove / }).first().click();
+      await heading(page, /^Remove the authenticator/);
+    },
+  },
+  { name: "lists", route: "/admin/lists", title: "Lists of people go out and in", go: open("/admin/lists") },
+  {
+    name: "list-tried", route: "/admin/lists", title: "What a list would do, line by line",
+    async go({ page }) {
+      await fill(page, "List", "name,role,groups\nbob,user,staff\nerin,auditor,\nfrank,chief,staff\n");
+      await press(page, "See what would happen");
+      await page.getByRole("heading", { name: "What would happen" }).waitFor();
+    },
+  },
+  { name: "applications", route: "/admin/applications", title: "Applications", go: open("/admin/applications") },
+  {
+    name: "application-added", route: "/admin/applications", title: "An application’s secret is shown once",
+    async go({ page }) {
+      await fill(page, "Name", "library");
+      await press(page, "Add");
+      await heading(page, "Added: library");
+    },
+  },
+  {
+    name: "application-renew", route: "/admin/applications/{name}/{act}", title: "Another secret",
+    go: open("/admin/applications/library/renew"),
+  },
+  { name: "keys", route: "/admin/keys", title: "Keys", go: open("/admin/keys") },
+  {
+    name: "key-forget", route: "/admin/keys/{id}/forget", title: "A key that seals nothing any more is forgotten",
+    async go({ page }) {
+      await press(page, "Add a key");
+      await page.getByRole("status").waitFor();
+      await press(page, "Seal everything anew");
+      await page.getByRole("link", { name: /^Forget / }).click();
+      await heading(page, /^Forget the sealing key/);
     },
   },
 ];

@@ -29,7 +29,9 @@ function mask() {
   each("time", (time) => { time.textContent = "1 January 2027, 08:00"; });
   each("#secret span", (group) => { group.textContent = "••••"; });
   each(".challenge", (code) => { code.textContent = "•••• ••••"; });
-  each(".codes code", (code) => { code.textContent = "•••• •••• •••• •••• •••• ••••"; });
+  each(".once", (secret) => { secret.textContent = "••••••••••••••••••••••••"; });
+  each("code.key", (key) => { key.textContent = "0123456789abcdef"; });
+  each(".codes code:not(.once)", (code) => { code.textContent = "•••• •••• •••• •••• •••• ••••"; });
   each(".qr svg", (svg) => {
     const text = document.createElementNS(svg.namespaceURI, "text");
     const place = { x: 50, y: 54, "text-anchor": "middle", "font-size": 11, fill: "#56615d" };

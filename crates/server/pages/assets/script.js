@@ -9,8 +9,8 @@ if (ticket && location.hash.length > 1) {
   ticket.form.requestSubmit();
 }
 
-// A form is sent once: a code that is sent twice is refused the second time.
-for (const form of document.forms) {
+// A form is sent once: a code that is sent twice is refused the second time. One that brings a file leaves its page standing.
+for (const form of document.querySelectorAll("form:not([data-again])")) {
   form.addEventListener("submit", (event) => {
     if (form.dataset.sent) event.preventDefault();
     form.dataset.sent = "yes";
@@ -51,5 +51,14 @@ for (const button of document.querySelectorAll("button[data-show]")) {
     field.type = hide ? "password" : "text";
     button.textContent = hide ? "Show" : "Hide";
     button.setAttribute("aria-pressed", String(!hide));
+  });
+}
+
+// A list can be read out of a file.
+for (const input of document.querySelectorAll("input[data-into]")) {
+  input.closest("[data-file]").hidden = false;
+  input.addEventListener("change", async () => {
+    const [file] = input.files;
+    if (file) document.getElementById(input.dataset.into).value = await file.text();
   });
 }

@@ -243,7 +243,7 @@ impl Browser {
         for line in parts.headers.get_all(header::SET_COOKIE) {
             self.keep(line.to_str().expect("cookies here are text"));
         }
-        let bytes = to_bytes(body, 1 << 20).await.expect("the body is short");
+        let bytes = to_bytes(body, 1 << 21).await.expect("the body is short");
         Answer {
             status: parts.status,
             headers: parts.headers,

@@ -85,7 +85,7 @@ async fn signed_in(site: &Site) -> Browser {
     browser
 }
 
-fn assert_is_confined(answer: &Answer, place: &str) {
+pub fn assert_is_confined(answer: &Answer, place: &str) {
     assert_eq!(
         answer.header(header::CONTENT_SECURITY_POLICY),
         CONTENT_POLICY,

@@ -3,20 +3,26 @@
 //! Knows: how a role and a proof that do not suffice are told, and the way back from a step-up. Must never know: what
 //! each act takes; see [`Ask::needs`]. What a page shows or hides by role is a courtesy: every act is judged again.
 //!
-//! Read next: `people`.
+//! Read next: `people` for the list, `person` for one of it, `help` for what is done for them.
 
 use axum::Router;
-use axum::extract::FromRequestParts;
+use axum::extract::{DefaultBodyLimit, FromRequestParts};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 use countersign_auth::command::authority::NotAllowed;
 use countersign_auth::event::Origin;
 use countersign_auth::role::{Permission, Role, RoleVerdict};
 use serde::Deserialize;
 
+mod applications;
+mod confirm;
+mod help;
+mod keys;
+mod lists;
 mod people;
+mod person;
 mod shown_once;
 
 use super::asked::Settled;
@@ -33,10 +39,28 @@ pub(super) const PLACE: &str = "/admin";
 
 /// Where people are listed.
 const PEOPLE: &str = "/admin/people";
+/// Where lists of them go out and in.
+const LISTS: &str = "/admin/lists";
+/// Where applications are listed.
+const APPLICATIONS: &str = "/admin/applications";
+/// Where keys are listed.
+const KEYS: &str = "/admin/keys";
 
 /// Its menu: each entry's place, path and text, and what it takes to see it.
-pub(super) const MENU: &[(&str, &str, &str, Permission)] =
-    &[("people", PEOPLE, "People", Permission::SeeAccounts)];
+pub(super) const MENU: &[(&str, &str, &str, Permission)] = &[
+    ("people", PEOPLE, "People", Permission::SeeAccounts),
+    ("lists", LISTS, "Lists", Permission::ManageAccounts),
+    (
+        "applications",
+        APPLICATIONS,
+        "Applications",
+        Permission::ManageInstallation,
+    ),
+    ("keys", KEYS, "Keys", Permission::ManageKeys),
+];
+
+/// Why somebody's role does not do.
+const LACKING: &str = "Your role does not suffice. Somebody with a greater role has to do it.";
 
 /// What a step-up on the way to one of these pages is for, as its page and the audit tell it.
 const PURPOSE: &str = "administration";
@@ -46,6 +70,50 @@ pub(super) fn routes() -> Router<Shared> {
     Router::new()
         .route("/admin", get(begin))
         .route("/admin/people", get(people::list).post(people::add))
+        .merge(routes_of_a_person())
+        .route("/admin/lists/export", post(lists::take_out))
+        .route(
+            "/admin/lists",
+            get(lists::show_form)
+                .post(lists::take_in)
+                .layer(DefaultBodyLimit::max(lists::FORM_BYTES_MAX)),
+        )
+        .route(
+            "/admin/applications",
+            get(applications::list).post(applications::add),
+        )
+        .route(
+            "/admin/applications/{name}/{act}",
+            get(applications::ask).post(applications::act),
+        )
+        .route("/admin/keys", get(keys::list))
+        .route("/admin/keys/rotate", post(keys::rotate))
+        .route("/admin/keys/reseal", post(keys::reseal))
+        .route(
+            "/admin/keys/{id}/forget",
+            get(keys::ask_forget).post(keys::forget),
+        )
+        .route("/admin/signing-keys/rotate", post(keys::rotate_signing))
+}
+
+fn routes_of_a_person() -> Router<Shared> {
+    Router::new()
+        .route("/admin/people/{name}", get(person::show_one))
+        .route("/admin/people/{name}/role", post(person::give_role))
+        .route("/admin/people/{name}/groups", post(person::set_groups))
+        .route("/admin/people/{name}/claims", post(person::set_claim))
+        .route("/admin/people/{name}/claims/remove", post(person::remove_claim))
+        .route("/admin/people/{name}/email", post(person::set_email))
+        .route("/admin/people/{name}/phone", post(person::set_phone))
+        .route(
+            "/admin/people/{name}/sessions/{id}/end",
+            post(person::end_session),
+        )
+        .route(
+            "/admin/people/{name}/factors/{id}/remove",
+            get(help::ask_remove).post(help::remove),
+        )
+        .route("/admin/people/{name}/{act}", get(help::ask).post(help::act))
 }
 
 /// `GET /admin`: on to the first page that the role may see.
@@ -131,16 +199,18 @@ impl Administrator {
             Ok(reply) => Ok(Ok(reply)),
             Err(NotAllowed::NoSession) => Err(to_sign_in()),
             Err(NotAllowed::Elevation(_)) => Err(onward(&step_up::location(after_step_up, PURPOSE))),
-            Err(NotAllowed::Lacking) => {
-                let text = "Your role does not suffice. Somebody with a greater role has to do it.";
-                Err(not_permitted(&self.live, text))
-            }
+            Err(NotAllowed::Lacking) => Err(self.lacking()),
             Err(NotAllowed::Outranked) => {
                 let text =
                     "That account may do what your role may not. Somebody with a greater role has to do it.";
                 Err(not_permitted(&self.live, text))
             }
         }
+    }
+
+    /// The page for whoever's role does not suffice.
+    pub(super) fn lacking(&self) -> Response {
+        not_permitted(&self.live, LACKING)
     }
 
     /// A page that says why there is no other.
@@ -185,6 +255,23 @@ impl Done {
     /// The sentence for it. Only sentences of ours are ever shown.
     pub(super) fn text(&self) -> Option<&'static str> {
         match self.done.as_str() {
+            "role" => Some("The role was given. Its owner is told."),
+            "groups" => Some("The groups were changed."),
+            "claims" => Some("The claims were changed."),
+            "email" => Some("The mail address was changed."),
+            "phone" => Some("The phone number was changed."),
+            "session" => Some("The session has ended."),
+            "factor" => Some("The authenticator was removed. Its owner is told."),
+            "unlock" => Some("The failures are forgotten."),
+            "end-sessions" => Some("All sessions have ended."),
+            "remove-factors" => Some("All authenticators were removed. Their owner is told."),
+            "disable" => Some("The account is disabled."),
+            "enable" => Some("The account is enabled."),
+            "application-removed" => Some("The application was removed."),
+            "key-added" => Some("There is a new sealing key. Seal everything anew under it next."),
+            "resealed" => Some("Everything is sealed under the newest key."),
+            "key-forgotten" => Some("The key is forgotten."),
+            "signing-key-added" => Some("There is a new signing key. It takes over at the time shown below."),
             "confirmed" => Some("You are confirmed. Nothing was changed yet: do it once more."),
             _ => None,
         }

@@ -1,4 +1,4 @@
-//! What is shown once: a link for somebody.
+//! What is shown once: a link for somebody, an application's secret.
 //!
 //! Knows: how it is shown, and how it is handed over. Must never know: what it opens. Nothing keeps the page.
 
@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::Administrator;
 use crate::door::http::pages::frame::{Frame, once, show};
-use crate::service::operator::Ticket;
+use crate::service::operator::{ApplicationSecret, Ticket};
 
 #[derive(Template)]
 #[template(path = "administration/shown_once.html")]
@@ -42,6 +42,17 @@ impl Secret {
                 "Hand it over in person or on a channel that nobody else reads: whoever opens it first chooses the \
                  password. It works once, within {minutes} minutes."
             ),
+        }
+    }
+
+    /// The secret of an application.
+    pub(super) fn of_application(made: &ApplicationSecret) -> Secret {
+        Secret {
+            label: "Secret",
+            text: made.secret.clone(),
+            handing_over:
+                "Put it where the application reads its secrets, and nowhere else. Its name is its client_id."
+                    .to_owned(),
         }
     }
 }
