@@ -11,7 +11,7 @@ use countersign_auth::record::{Key, Record};
 use countersign_auth::snapshot::Stored;
 use countersign_core::time::UnixSeconds;
 
-use super::{AuditRow, Batch, Chain, Fate, Kind, Listener, Store, StoreError};
+use super::{AuditRow, Batch, Chain, Fate, Kind, Listener, Place, Store, StoreError};
 
 /// Where the next commit fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +111,16 @@ impl Store for Faulty {
 
     fn audit(&self, node: &str, after: u64, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
         self.inner.audit(node, after, limit)
+    }
+
+    fn audit_before(
+        &self,
+        node: &str,
+        since: UnixSeconds,
+        before: Place,
+        limit: usize,
+    ) -> Result<Vec<AuditRow>, StoreError> {
+        self.inner.audit_before(node, since, before, limit)
     }
 
     fn audit_heads(&self) -> Result<Vec<AuditRow>, StoreError> {

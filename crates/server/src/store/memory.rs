@@ -12,7 +12,7 @@ use countersign_auth::snapshot::{Stored, Version};
 use countersign_core::time::UnixSeconds;
 
 use super::codec::{self, Kind};
-use super::{AuditRow, Batch, Chain, Fate, NOTE_HIGH_WATER, NOTE_SEALING_KEY, Store, StoreError};
+use super::{AuditRow, Batch, Chain, Fate, NOTE_HIGH_WATER, NOTE_SEALING_KEY, Place, Store, StoreError};
 
 /// A store that forgets everything when it is dropped.
 #[derive(Default)]
@@ -115,6 +115,26 @@ impl Store for Memory {
             .iter()
             .filter(|row| row.node == node && row.number > after);
         Ok(of_node.take(limit).cloned().collect())
+    }
+
+    fn audit_before(
+        &self,
+        node: &str,
+        since: UnixSeconds,
+        before: Place,
+        limit: usize,
+    ) -> Result<Vec<AuditRow>, StoreError> {
+        let place = |row: &AuditRow| Place {
+            at: row.at,
+            number: row.number,
+        };
+        let held = self.held();
+        let of_node = held.audit.iter().filter(|row| row.node == node);
+        let mut found: Vec<&AuditRow> = of_node
+            .filter(|row| row.at >= since && place(row) < before)
+            .collect();
+        found.sort_by_key(|row| std::cmp::Reverse(place(row)));
+        Ok(found.into_iter().take(limit).cloned().collect())
     }
 
     fn audit_heads(&self) -> Result<Vec<AuditRow>, StoreError> {

@@ -96,6 +96,25 @@ pub struct AuditRow {
     pub mac: [u8; 32],
 }
 
+/// A place in one node's chain by time: before it is what is dated earlier, and of one second what has a lower number.
+///
+/// Times rise with the numbers, except where a clock that had been ahead was put right. There an entry is found under
+/// the time it says, and its number tells in which order things really happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// When.
+    pub at: UnixSeconds,
+    /// The number in the chain.
+    pub number: u64,
+}
+
+impl Place {
+    /// Before everything that happened at a time or later.
+    pub fn before(at: UnixSeconds) -> Place {
+        Place { at, number: 0 }
+    }
+}
+
 /// Numbers and chains the events of the decisions that stand; called by the store once it knows what becomes of each.
 pub type Chain<'a> = dyn FnMut(&[Fate]) -> Vec<AuditRow> + 'a;
 
@@ -165,6 +184,19 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`StoreError::Unavailable`].
     fn audit(&self, node: &str, after: u64, limit: usize) -> Result<Vec<AuditRow>, StoreError>;
+
+    /// Entries of one node's chain that lie before a place and are dated `since` or later, the latest first: by their
+    /// times, and of one second by their numbers.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    fn audit_before(
+        &self,
+        node: &str,
+        since: UnixSeconds,
+        before: Place,
+        limit: usize,
+    ) -> Result<Vec<AuditRow>, StoreError>;
 
     /// The last entry of each node's chain.
     ///

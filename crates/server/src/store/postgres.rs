@@ -23,7 +23,9 @@ use tokio_postgres::{Row, Statement};
 use super::codec::{self, Kind};
 use super::sqlite::Sqlite;
 use super::transfer::{self, Trouble};
-use super::{AuditRow, Batch, Chain, Fate, Listener, NOTE_HIGH_WATER, NOTE_SEALING_KEY, Store, StoreError};
+use super::{
+    AuditRow, Batch, Chain, Fate, Listener, NOTE_HIGH_WATER, NOTE_SEALING_KEY, Place, Store, StoreError,
+};
 
 mod follow;
 mod pool;
@@ -31,12 +33,13 @@ mod pool;
 pub use pool::check_address;
 use pool::{Lent, Pool, unavailable};
 
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("../../migrations/postgres/0001_records.sql"),
     include_str!("../../migrations/postgres/0002_tokens.sql"),
     include_str!("../../migrations/postgres/0003_sessions.sql"),
     include_str!("../../migrations/postgres/0004_recoveries.sql"),
     include_str!("../../migrations/postgres/0005_text_messages.sql"),
+    include_str!("../../migrations/postgres/0006_audit_time.sql"),
 ];
 /// The note that says how many migrations were made.
 const NOTE_SCHEMA: &str = "schema";
@@ -627,6 +630,28 @@ impl Store for Postgres {
         let values = vec![
             value(node.to_owned()),
             value(after.cast_signed()),
+            value(limit as i64),
+        ];
+        Ok(self.query(audit, values)?.iter().map(audit_row).collect())
+    }
+
+    fn audit_before(
+        &self,
+        node: &str,
+        since: UnixSeconds,
+        before: Place,
+        limit: usize,
+    ) -> Result<Vec<AuditRow>, StoreError> {
+        let audit = "SELECT node, number, at, body, mac FROM audit \
+                     WHERE node = $1 AND at >= $2 AND (at, number) < ($3, $4) \
+                     ORDER BY at DESC, number DESC LIMIT $5";
+        // What is beyond every time and number there can be bounds nothing.
+        let bounded = |bound: u64| value(i64::try_from(bound).unwrap_or(i64::MAX));
+        let values = vec![
+            value(node.to_owned()),
+            bounded(since.0),
+            bounded(before.at.0),
+            bounded(before.number),
             value(limit as i64),
         ];
         Ok(self.query(audit, values)?.iter().map(audit_row).collect())

@@ -17,15 +17,16 @@ use countersign_core::time::UnixSeconds;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, TransactionBehavior, params};
 
 use super::codec::{self, Kind};
-use super::{AuditRow, Batch, Chain, Fate, NOTE_HIGH_WATER, NOTE_SEALING_KEY, Store, StoreError};
+use super::{AuditRow, Batch, Chain, Fate, NOTE_HIGH_WATER, NOTE_SEALING_KEY, Place, Store, StoreError};
 
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../../migrations/sqlite/0001_records.sql"),
     include_str!("../../migrations/sqlite/0002_founder.sql"),
     include_str!("../../migrations/sqlite/0003_tokens.sql"),
     include_str!("../../migrations/sqlite/0004_sessions.sql"),
     include_str!("../../migrations/sqlite/0005_recoveries.sql"),
     include_str!("../../migrations/sqlite/0006_text_messages.sql"),
+    include_str!("../../migrations/sqlite/0007_audit_time.sql"),
 ];
 /// Readers kept open; more callers open their own for the moment.
 const READERS_KEPT: usize = 4;
@@ -262,6 +263,11 @@ fn raise_note(connection: &Connection, name: &str, at_least: u64, step: u64) -> 
     Ok(raised)
 }
 
+/// A bound that somebody chose; what is beyond every time and number there can be bounds nothing.
+fn bounded(bound: u64) -> i64 {
+    i64::try_from(bound).unwrap_or(i64::MAX)
+}
+
 /// Reads an entry of the audit. A body that is no text, or a MAC of another length, was written by nobody of
 /// ours: it becomes one that never verifies, so that the entry is named instead of the whole audit refused.
 fn audit_row(row: &Row<'_>) -> rusqlite::Result<AuditRow> {
@@ -355,12 +361,46 @@ impl Store for Sqlite {
         })
     }
 
-    fn audit_heads(&self) -> Result<Vec<AuditRow>, StoreError> {
+    fn audit_before(
+        &self,
+        node: &str,
+        since: UnixSeconds,
+        before: Place,
+        limit: usize,
+    ) -> Result<Vec<AuditRow>, StoreError> {
         self.read(|reader| {
             reader
                 .prepare_cached(
-                    "SELECT node, number, at, body, mac FROM audit AS a
-                     WHERE number = (SELECT max(number) FROM audit WHERE node = a.node) ORDER BY node",
+                    "SELECT node, number, at, body, mac FROM audit
+                     WHERE node = ?1 AND at >= ?2 AND (at, number) < (?3, ?4)
+                     ORDER BY at DESC, number DESC LIMIT ?5",
+                )?
+                .query_map(
+                    params![
+                        node,
+                        bounded(since.0),
+                        bounded(before.at.0),
+                        bounded(before.number),
+                        limit as i64
+                    ],
+                    audit_row,
+                )?
+                .collect()
+        })
+    }
+
+    fn audit_heads(&self) -> Result<Vec<AuditRow>, StoreError> {
+        // From node to node, and to the end of each, by the index: the table is long.
+        self.read(|reader| {
+            reader
+                .prepare_cached(
+                    "WITH RECURSIVE nodes (node) AS (
+                       SELECT min(node) FROM audit UNION ALL
+                       SELECT (SELECT min(a.node) FROM audit AS a WHERE a.node > n.node)
+                       FROM nodes AS n WHERE n.node IS NOT NULL)
+                     SELECT a.node, a.number, a.at, a.body, a.mac FROM nodes AS n JOIN audit AS a
+                     ON a.node = n.node AND a.number = (SELECT max(number) FROM audit WHERE node = n.node)
+                     ORDER BY a.node",
                 )?
                 .query_map([], audit_row)?
                 .collect()

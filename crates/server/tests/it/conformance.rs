@@ -17,7 +17,7 @@ use countersign_server::store::memory::Memory;
 use countersign_server::store::sqlite::Sqlite;
 use countersign_server::store::transfer::{self, Copied, Trouble};
 use countersign_server::store::{
-    Batch, Fate, Kind, NOTE_HIGH_WATER, NOTE_RING, NOTE_SEALING_KEY, Part, Store,
+    Batch, Fate, Kind, NOTE_HIGH_WATER, NOTE_RING, NOTE_SEALING_KEY, Part, Place, Store,
 };
 
 use crate::races;
@@ -239,6 +239,45 @@ fn audit_is_numbered_without_gaps_and_whole(store: &dyn Store) {
     assert_eq!(verify(store, &keys(), None), Ok((35, Vec::new())));
 }
 
+/// By times, also where a clock was put right, so that they fell while the numbers rose.
+fn audit_is_read_backwards_by_time(store: &dyn Store) {
+    let ring = keys();
+    let append = |node: &str, head: &mut Head, at: u64| {
+        let now = UnixSeconds(at);
+        let batch = Batch {
+            parts: vec![decided(store, &[], vec![event()])],
+            now,
+            sealing_key: None,
+        };
+        let fates = store.commit(&batch, &mut |fates| {
+            extend(head, node, now, &batch.events(fates), &ring)
+        });
+        assert_eq!(fates, Ok(vec![Fate::Committed]));
+    };
+    let (mut here, mut there) = (Head::START, Head::START);
+    for at in [10, 20, 20, 900, 30, 40] {
+        append("n1", &mut here, at);
+        append("n2", &mut there, at);
+    }
+    let read = |since, before, limit| {
+        let rows = store.audit_before("n1", UnixSeconds(since), before, limit);
+        let rows = rows.expect("it works").into_iter();
+        rows.map(|row| (row.at.0, row.number)).collect::<Vec<_>>()
+    };
+    let end = Place::before(UnixSeconds(u64::MAX));
+    let all = [(900, 4), (40, 6), (30, 5), (20, 3), (20, 2), (10, 1)];
+    assert_eq!(read(0, end, 10), all);
+    assert_eq!(read(0, end, 2), all[..2]);
+    let second = Place {
+        at: UnixSeconds(20),
+        number: 3,
+    };
+    assert_eq!(read(0, second, 10), all[4..], "a page goes on within one second");
+    assert_eq!(read(20, Place::before(UnixSeconds(40)), 10), all[2..5]);
+    assert_eq!(read(901, end, 10), []);
+    assert_eq!(read(u64::MAX, end, 10), []);
+}
+
 fn notes_are_kept_and_the_highest_time_only_rises(store: &dyn Store) {
     assert_eq!(store.note("colour"), Ok(None));
     store.set_note("colour", "green").expect("it works");
@@ -453,7 +492,7 @@ macro_rules! service {
 }
 
 /// Every rule, each on a fresh store.
-pub const SUITE: [(&str, Rule); 17] = [
+pub const SUITE: [(&str, Rule); 18] = [
     port!(reads_what_was_written_under_rising_versions),
     port!(decision_upon_what_changed_is_lost_and_changes_nothing),
     port!(deleted_and_recreated_record_never_has_an_old_version),
@@ -461,6 +500,7 @@ pub const SUITE: [(&str, Rule); 17] = [
     port!(decisions_of_one_batch_see_each_other),
     port!(lists_and_expires_by_page),
     port!(audit_is_numbered_without_gaps_and_whole),
+    port!(audit_is_read_backwards_by_time),
     port!(notes_are_kept_and_the_highest_time_only_rises),
     port!(crossing_committers_do_not_block_each_other_and_one_of_them_wins),
     port!(decision_sealed_under_an_older_key_is_lost),
@@ -566,7 +606,7 @@ fn embedded_store_of_before_counter_based_tokens_is_raised_so_that_older_binarie
     older.execute(opened, [id.to_string()]).expect("it is stored");
     let store = Sqlite::open(&path).expect("the store opens");
     let version = older.pragma_query_value(None, "user_version", |row| row.get(0));
-    assert_eq!(version, Ok(6), "binaries that know up to 2 refuse it");
+    assert_eq!(version, Ok(7), "binaries that know up to 2 refuse it");
     assert_eq!(
         record_of(&store, &Key::Session(id)),
         None,

@@ -13,7 +13,7 @@ use countersign_core::time::UnixSeconds;
 use countersign_server::service::Service;
 use countersign_server::service::hashing::Hashing;
 use countersign_server::store::memory::Memory;
-use countersign_server::store::{AuditRow, Batch, Chain, Fate, Kind, Store, StoreError};
+use countersign_server::store::{AuditRow, Batch, Chain, Fate, Kind, Place, Store, StoreError};
 
 use crate::world::{Hands, hashing, origin, service_with};
 
@@ -95,6 +95,17 @@ impl Store for Counting {
     fn audit(&self, node: &str, after: u64, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
         add(&self.others, 1);
         self.inner.audit(node, after, limit)
+    }
+
+    fn audit_before(
+        &self,
+        node: &str,
+        since: UnixSeconds,
+        before: Place,
+        limit: usize,
+    ) -> Result<Vec<AuditRow>, StoreError> {
+        add(&self.others, 1);
+        self.inner.audit_before(node, since, before, limit)
     }
 
     fn audit_heads(&self) -> Result<Vec<AuditRow>, StoreError> {

@@ -55,10 +55,10 @@ fn postgresql_of_a_newer_version_is_refused_and_an_older_node_keeps_what_is_ther
         "it is opened by several nodes, and as often as one likes"
     );
     let raised = || store.claim_note("schema", "0");
-    assert_eq!(raised(), Ok("4".into()), "binaries of before refuse it");
+    assert_eq!(raised(), Ok("6".into()), "binaries of before refuse it");
     store.set_note("schema", "1").expect("the store works");
     assert!(open().is_ok(), "an older database is raised");
-    assert_eq!(raised(), Ok("4".into()));
+    assert_eq!(raised(), Ok("6".into()));
     store.set_note("schema", "999").expect("the store works");
     let refused = open().err().map(|error| error.to_string()).unwrap_or_default();
     assert!(refused.contains("version 999"), "{refused}");
