@@ -228,6 +228,12 @@ pub enum Reason {
     NotPermitted,
 }
 
+/// What stands in the audit in place of a name that no account has.
+pub fn unknown(name: &Name, keys: &KeyRing) -> String {
+    let tag = keys.index("unknown name", &[name.as_str().as_bytes()]);
+    format!("unknown:{}", hex(&tag[..6]))
+}
+
 impl Event {
     /// An event about a named account.
     pub fn about(act: Act, result: Ending, subject: &Name, origin: &Origin) -> Event {
@@ -240,9 +246,8 @@ impl Event {
     /// An event about a name that no account has: the audit keeps a tag by which attempts can be grouped, not
     /// the text.
     pub fn about_unknown(act: Act, result: Ending, name: &Name, origin: &Origin, keys: &KeyRing) -> Event {
-        let tag = keys.index("unknown name", &[name.as_str().as_bytes()]);
         Event {
-            subject: format!("unknown:{}", hex(&tag[..6])),
+            subject: unknown(name, keys),
             ..Event::plain(act, result, origin)
         }
     }

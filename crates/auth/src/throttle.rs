@@ -23,6 +23,10 @@ use crate::rule::{Change, World};
 use crate::seal::KeyRing;
 use crate::snapshot::Snapshot;
 
+mod tally;
+
+pub use tally::{Fullness, State, Table, Tally, bucket_of_source, forget_source};
+
 /// Number of buckets of the table.
 pub const BUCKETS: u16 = 4096;
 /// Number of entries that strangers can occupy in one bucket.
@@ -174,15 +178,11 @@ impl Slots {
             tag: self.name.tag ^ number,
             ..self.name
         };
-        let beside = |slot: Slot| Slot {
-            tag: slot.tag ^ 1,
-            ..slot
-        };
         match scope {
             Scope::Pair => self.pair,
             Scope::Source => self.source,
-            Scope::PairRequests => beside(self.pair),
-            Scope::SourceRequests => beside(self.source),
+            Scope::PairRequests => self.pair.beside(),
+            Scope::SourceRequests => self.source.beside(),
             Scope::NameRequests => numbered(7),
             Scope::Strangers(Class::Password) => numbered(1),
             Scope::Strangers(Class::Otp) => numbered(2),
@@ -195,6 +195,14 @@ impl Slots {
 }
 
 impl Slot {
+    /// Where else something is counted of the same.
+    fn beside(self) -> Slot {
+        Slot {
+            tag: self.tag ^ 1,
+            ..self
+        }
+    }
+
     fn of(hash: [u8; 32]) -> Slot {
         let [a, b, tag @ .., _, _] = hash.first_chunk::<12>().copied().unwrap_or_default();
         Slot {

@@ -322,6 +322,37 @@ impl Manage {
     }
 }
 
+/// Forgets what is held against a network over all names.
+///
+/// What it has together with one account stays, and lapses within minutes.
+#[derive(Clone, Debug)]
+pub struct LiftSource {
+    /// The network, as the audit spells it.
+    pub network: String,
+    /// Who asks.
+    pub origin: Origin,
+}
+
+impl Rule for LiftSource {
+    /// Whether anything was held against it.
+    type Outcome = bool;
+
+    fn reads(&self, _: &Snapshot, world: &World<'_>) -> Vec<Key> {
+        alloc::vec![throttle::bucket_of_source(&self.network, world.keys)]
+    }
+
+    fn decide(&self, seen: &Snapshot, world: &mut World<'_>) -> Result<Decision<bool>, Fault> {
+        let Some(forgotten) = throttle::forget_source(&self.network, seen, world.keys) else {
+            return Ok(Decision::unchanged(false));
+        };
+        let event = Event::plain(Act::ThrottleLift, Ending::Success, &self.origin).on(self.network.as_str());
+        Ok(Decision {
+            outcome: true,
+            changes: alloc::vec![forgotten, Change::Audit(event)],
+        })
+    }
+}
+
 /// Refuses every sign-in of an account from now on, and ends all that is open in its name.
 pub(super) fn disable(account: &mut Account, origin: &Origin, changes: &mut Vec<Change>) {
     account.disabled = true;

@@ -13,6 +13,7 @@ mod elevation;
 mod enrolment;
 mod hosts;
 mod imports;
+mod lifting;
 mod mail;
 mod numbers;
 mod people;
