@@ -73,7 +73,9 @@ enum Command {
     Store(command::store::Store),
     /// Generate a one-time code, as an authenticator would
     Code(command::code::Code),
-    /// Read, export and verify the audit
+    /// See who is held off, and let them in again
+    Throttle(command::throttle::Throttle),
+    /// Read, search, export and verify the audit
     Audit(command::audit::Audit),
     /// See what is thought of the clock, and accept it
     Clock(command::clock::Clock),
@@ -116,6 +118,7 @@ fn run(command: Option<Command>) -> Result<(), Failed> {
         Some(Command::Restore(restore)) => restore.run(),
         Some(Command::Store(store)) => store.run(),
         Some(Command::Code(code)) => code.run(),
+        Some(Command::Throttle(throttle)) => throttle.run(),
         Some(Command::Audit(audit)) => audit.run(),
         Some(Command::Clock(clock)) => clock.run(),
         Some(Command::Bench(bench)) => bench.run(),

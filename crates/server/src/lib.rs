@@ -12,6 +12,7 @@ pub mod deliver;
 pub mod door;
 pub mod edge;
 pub mod people;
+pub mod plot;
 pub mod seeds;
 pub mod service;
 pub mod settings;

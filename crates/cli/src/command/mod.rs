@@ -19,6 +19,7 @@ pub(crate) mod rules;
 pub(crate) mod secret;
 pub(crate) mod serve;
 pub(crate) mod store;
+pub(crate) mod throttle;
 pub(crate) mod token;
 pub(crate) mod trust;
 pub(crate) mod user;

@@ -28,6 +28,7 @@ mod power;
 mod proxies;
 mod races;
 mod rules;
+mod search;
 mod settings;
 mod sign_in;
 mod terminal;

@@ -2,6 +2,7 @@
 
 mod administration;
 mod administration_pages;
+mod audit_search;
 mod bodies;
 mod browser;
 mod conformance;

@@ -15,6 +15,7 @@ use axum::http::{Extensions, HeaderMap};
 use axum::response::{IntoResponse, Response};
 
 use super::answer;
+use crate::service::networks;
 use crate::settings::Proxies;
 
 const FOR: &str = "x-forwarded-for";
@@ -39,12 +40,8 @@ impl Sender {
     /// What is throttled as one source: an IPv4 address, the /64 an IPv6 address lies in, or the socket.
     pub(super) fn network(&self) -> String {
         match self {
-            Sender::Address(IpAddr::V4(address)) => address.to_string(),
-            Sender::Address(IpAddr::V6(address)) => {
-                let [a, b, c, d, ..] = address.segments();
-                format!("{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-            }
-            Sender::Socket => "unix".to_owned(),
+            Sender::Address(address) => networks::of(*address),
+            Sender::Socket => networks::SOCKET.to_owned(),
         }
     }
 }

@@ -552,6 +552,18 @@ pub(super) fn each_account_after(
     }
 }
 
+/// As many accounts as `most` after a name, in the order of their names.
+pub(super) fn accounts_after(store: &dyn Store, after: &str, most: usize) -> Result<Vec<Account>, Failure> {
+    let page = store
+        .list(Kind::Account, Some(after), most)
+        .map_err(Failure::Store)?;
+    let account = |(_, record)| match record {
+        Record::Account(account) => Some(*account),
+        _ => None,
+    };
+    Ok(page.into_iter().filter_map(account).collect())
+}
+
 /// Failures counted against an account since its last complete sign-in.
 pub(in crate::service) fn failures_since_sign_in(
     name: &Name,

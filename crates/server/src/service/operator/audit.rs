@@ -6,6 +6,7 @@
 use countersign_auth::event::{Act, Ending, Event};
 use countersign_auth::id::hex;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::super::Failure;
 use super::super::audit::{self, Checkpoint};
@@ -26,9 +27,22 @@ pub struct Entry {
     pub at: u64,
     /// What happened.
     #[serde(flatten)]
-    pub event: serde_json::Value,
+    pub event: Value,
     /// What binds it to its predecessor, in hexadecimal.
     pub mac: String,
+}
+
+impl Entry {
+    pub(super) fn of(row: AuditRow) -> Entry {
+        Entry {
+            node: row.node,
+            number: row.number,
+            at: row.at.0,
+            // What can't be read was altered, and shows nothing; `audit verify` names it.
+            event: Value::Object(serde_json::from_str(&row.body).unwrap_or_default()),
+            mac: hex(&row.mac),
+        }
+    }
 }
 
 impl Operator {
@@ -47,15 +61,8 @@ impl Operator {
             .service
             .read(move |store| store.audit(&node, after, PAGE).map_err(Failure::Store))
             .await?;
-        let entry = |row: AuditRow| Entry {
-            node: row.node,
-            number: row.number,
-            at: row.at.0,
-            event: serde_json::from_str(&row.body).unwrap_or(serde_json::Value::Null),
-            mac: hex(&row.mac),
-        };
         Ok(Reply::AuditPage {
-            entries: rows.into_iter().map(entry).collect(),
+            entries: rows.into_iter().map(Entry::of).collect(),
         })
     }
 

@@ -116,8 +116,10 @@ impl Ask {
         match self {
             Ask::UserList { .. } | Ask::UserShow { .. } | Ask::UserTokenList { .. } => (SeeAccounts, false),
             Ask::AuditNodes | Ask::AuditPage { .. } | Ask::AuditVerify { .. } => (ReadAudit, false),
+            Ask::AuditSearch(_) | Ask::AuditTimeline { .. } => (ReadAudit, false),
             Ask::Status => (ReadAudit, false),
-            Ask::UserUnlock { .. } => (LiftThrottles, true),
+            Ask::ThrottleList { .. } => (SeeAccounts, false),
+            Ask::UserUnlock { .. } | Ask::ThrottleLift { .. } => (LiftThrottles, true),
             Ask::UserEndSessions { .. } | Ask::UserEndSession { .. } | Ask::UserTokenRevoke { .. } => {
                 (EndSessions, true)
             }

@@ -24,6 +24,10 @@ mod import;
 mod keys;
 mod people;
 mod vouch;
+mod search;
+mod throttles;
+mod timeline;
+mod when;
 
 use super::audit::Checkpoint;
 use super::{Failure, Service};
@@ -36,6 +40,10 @@ use authority::{By, Stop};
 pub use import::{Imported, Seed, Taken};
 pub use keys::KeyUse;
 pub use people::{PEOPLE_MAX, Person, PersonOutcome, PersonTaken};
+pub use search::{FOUND_MAX, Found, Search, variants};
+pub use throttles::{Throttled, ThrottledCredential, Throttles};
+pub use timeline::{BUCKETS_MAX, Counts, Timeline};
+pub use when::spelt;
 
 /// How an operator gives an account its first password.
 ///
@@ -244,6 +252,27 @@ pub enum Ask {
         /// What the chains must still hold.
         checkpoint: Option<Checkpoint>,
     },
+    /// Entries of all chains to which something applies, the latest first.
+    AuditSearch(Search),
+    /// How often something happened over time.
+    AuditTimeline {
+        /// From when on; a day before the end where it is not given.
+        since: Option<String>,
+        /// Until when; now where it is not given.
+        until: Option<String>,
+        /// Into how many stretches that is cut, at most [`BUCKETS_MAX`].
+        buckets: Option<u32>,
+    },
+    /// Accounts of which something is closed, or nearly, a page.
+    ThrottleList {
+        /// Name of the account after which to begin.
+        after: String,
+    },
+    /// Forget what is held against a source over all names; [`Ask::UserUnlock`] does it for an account.
+    ThrottleLift {
+        /// The source: an address or a network.
+        source: String,
+    },
     /// The sealing keys and what depends on them.
     KeyList,
     /// Add a sealing key; what is sealed from now on is sealed under it.
@@ -341,6 +370,12 @@ pub enum Reply {
         /// What is damaged, a sentence each; empty when all is whole.
         damages: Vec<String>,
     },
+    /// What a search found.
+    AuditFound(Found),
+    /// How often something happened over time.
+    AuditTimeline(Timeline),
+    /// Accounts of which something is closed, or nearly.
+    Throttles(Throttles),
     /// The sealing keys, oldest first.
     Keys {
         /// The keys.
@@ -525,6 +560,14 @@ impl Operator {
             Ask::AuditNodes => self.audit_nodes().await,
             Ask::AuditPage { node, after } => self.audit_page(node, after).await,
             Ask::AuditVerify { checkpoint } => self.audit_verify(checkpoint).await,
+            Ask::AuditSearch(search) => self.search_audit(search).await,
+            Ask::AuditTimeline {
+                since,
+                until,
+                buckets,
+            } => self.audit_timeline(since, until, buckets).await,
+            Ask::ThrottleList { after } => self.list_throttles(after).await,
+            Ask::ThrottleLift { source } => self.lift_source(&source, by).await,
             Ask::KeyList => self.list_keys().await,
             Ask::KeyRotate => self.rotate_keys(by).await,
             Ask::KeyReseal { after } => self.reseal(after).await,

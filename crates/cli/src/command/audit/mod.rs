@@ -1,4 +1,4 @@
-//! `countersign audit`: read it, export it, see that nobody altered it.
+//! `countersign audit`: read it, search it, export it, see that nobody altered it.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -12,7 +12,10 @@ use super::user::unexpected;
 use crate::installation::Data;
 use crate::out::{Failed, data, say};
 
-/// Read, export and verify the audit.
+mod search;
+mod timeline;
+
+/// Read, search, export and verify the audit.
 #[derive(Args)]
 pub(crate) struct Audit {
     #[command(subcommand)]
@@ -41,6 +44,8 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
+    Search(search::Search),
+    Timeline(timeline::Timeline),
     /// Print every entry as one JSON object a line
     Export {
         #[command(flatten)]
@@ -62,6 +67,8 @@ enum Action {
 impl Audit {
     pub(crate) fn run(self) -> Result<(), Failed> {
         match self.action {
+            Action::Search(search) => search.run(),
+            Action::Timeline(timeline) => timeline.run(),
             Action::Export { data: folder } => each_entry(&folder, |entry| data(json!(entry))),
             Action::List {
                 data: folder,
