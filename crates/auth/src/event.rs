@@ -179,6 +179,8 @@ pub enum Act {
     RecoveryCancel,
     RulesReload,
     Administer,
+    TextSet,
+    TextReset,
 }
 
 /// Why something was refused, inwardly. Outwardly most of these are one answer.

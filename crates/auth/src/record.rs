@@ -62,6 +62,8 @@ pub enum Key {
     Recovery(Digest),
     /// A token for programs, by its digest.
     ApiToken(Digest),
+    /// A text of the installation's own, by its kind.
+    Text(String),
 }
 
 /// A stored record; spelt as what it holds, since its key says of which kind it is.
@@ -96,6 +98,8 @@ pub enum Record {
     Recovery(Recovery),
     /// See [`ApiToken`].
     ApiToken(Box<ApiToken>),
+    /// See [`Text`].
+    Text(Text),
 }
 
 impl Record {
@@ -103,7 +107,7 @@ impl Record {
     pub fn expires_at(&self) -> Option<UnixSeconds> {
         match self {
             Record::Account(_) | Record::Founder(_) | Record::Bucket(_) => None,
-            Record::Signing(_) | Record::Application(_) => None,
+            Record::Signing(_) | Record::Application(_) | Record::Text(_) => None,
             Record::Challenge(challenge) => Some(challenge.expires_at),
             Record::Session(session) => Some(session.expires_at),
             Record::Browser(browser) => Some(browser.expires_at),
@@ -498,6 +502,15 @@ pub struct Recovery {
     /// What was proven, once it was.
     #[serde(default)]
     pub proven: Option<Proven>,
+}
+
+/// A text of the installation's own, in place of the product's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Text {
+    /// What it says, with its places.
+    pub text: String,
+    /// When it was set.
+    pub set_at: UnixSeconds,
 }
 
 /// Two proofs of a recovery were accepted.

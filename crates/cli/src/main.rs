@@ -73,6 +73,8 @@ enum Command {
     Store(command::store::Store),
     /// Generate a one-time code, as an authenticator would
     Code(command::code::Code),
+    /// See, try and set the words of what is mailed
+    Mail(command::mail::Mail),
     /// See who is held off, and let them in again
     Throttle(command::throttle::Throttle),
     /// Read, search, export and verify the audit
@@ -118,6 +120,7 @@ fn run(command: Option<Command>) -> Result<(), Failed> {
         Some(Command::Restore(restore)) => restore.run(),
         Some(Command::Store(store)) => store.run(),
         Some(Command::Code(code)) => code.run(),
+        Some(Command::Mail(mail)) => mail.run(),
         Some(Command::Throttle(throttle)) => throttle.run(),
         Some(Command::Audit(audit)) => audit.run(),
         Some(Command::Clock(clock)) => clock.run(),

@@ -243,6 +243,10 @@ impl Installation {
     /// Answers operators while no server runs.
     pub fn resting_operator(&self, plan: &Plan) -> Operator {
         self.service.issue_as(&plan.public_url(&plan.listen));
+        let mail = plan.mail.as_ref();
+        let words = couriers::words(mail.and_then(|mail| mail.templates.as_ref()));
+        self.service
+            .word_with(words.map(Arc::new).map_err(|error| error.to_string()));
         Operator::new(self.service.clone())
     }
 
@@ -476,6 +480,9 @@ pub async fn serve(plan: Plan, stop: CancellationToken, ready: impl FnOnce(&Read
         service.sign_tokens_under(token_key(path, &plan.ring())?);
     }
     service.read_signing_keys().await.map_err(OpenError::Service)?;
+    if let Some(couriers) = &couriers {
+        service.word_with(Ok(couriers.templates()));
+    }
     let operator = Arc::new(Operator::new(service.clone()));
     if plan.policy.dummy_codes {
         trial::seed(&operator).await.map_err(OpenError::Service)?;

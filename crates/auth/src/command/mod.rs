@@ -32,6 +32,7 @@ pub mod send;
 pub mod session;
 pub mod signing;
 pub mod step_up;
+pub mod text;
 pub mod ticket;
 pub mod upkeep;
 

@@ -13,6 +13,7 @@ pub(crate) mod enrol;
 pub(crate) mod first;
 pub(crate) mod import;
 pub(crate) mod key;
+pub(crate) mod mail;
 pub(crate) mod people;
 pub(crate) mod proof;
 pub(crate) mod rules;

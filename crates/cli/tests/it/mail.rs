@@ -454,3 +454,95 @@ fn mail_server_of_others_takes_mail_under_tls_and_is_refused_without_its_authori
     }
     server.stop();
 }
+
+#[test]
+fn words_are_shown_tried_set_and_taken_back() {
+    let folder = Folder::fresh();
+    let data = folder.data();
+    Person::add(&data, "alice");
+    let run = |arguments: &[&str], text: &str| {
+        let data = data.to_str().expect("UTF-8");
+        countersign(&[&["mail"], arguments, &["--data", data]].concat(), text)
+    };
+    let listed = run(&["texts"], "");
+    assert_eq!(
+        listed
+            .stdout
+            .lines()
+            .filter(|line| line.contains(" product "))
+            .count(),
+        4,
+        "{}",
+        listed.stdout
+    );
+    assert!(
+        listed.stderr.contains("no mail is sent here"),
+        "{}",
+        listed.stderr
+    );
+
+    let shown = run(&["show", "notice"], "");
+    assert!(
+        shown.stdout.starts_with("Subject: About your account {name}\n\n"),
+        "{}",
+        shown.stdout
+    );
+    let own = shown.stdout.replace("About your account", "News about");
+    let tried = run(&["try", "notice", "--file", "-"], &own);
+    assert!(
+        tried
+            .stdout
+            .starts_with("Subject: News about alice\n\nHello alice,\n"),
+        "{}",
+        tried.stdout
+    );
+    let wrong = run(
+        &["set", "notice", "--file", "-"],
+        "Subject: News\n\n{text}\n{nmae}\n",
+    );
+    assert_eq!(wrong.code, 1);
+    assert!(
+        wrong
+            .stderr
+            .contains("notice: line 4 has the unknown place {nmae}"),
+        "{}",
+        wrong.stderr
+    );
+    let long = format!("Subject: News\n\n{{text}}{}", "x".repeat(16 * 1024));
+    let long = run(&["set", "notice", "--file", "-"], &long);
+    assert!(
+        long.code == 1 && long.stderr.contains("longer than 16384 bytes"),
+        "{}",
+        long.stderr
+    );
+    assert_eq!(run(&["set", "notice", "--file", "-"], &own).code, 0);
+    assert_eq!(run(&["show", "notice"], "").stdout, own);
+
+    // Also by the server that mails it.
+    let mailbox = Mailbox::listen();
+    let server = start(&data, &mailbox, &[]);
+    set_email(&data, "alice", ADDRESS);
+    assert!(run(&["texts"], "").stdout.contains("notice           set "));
+    assert_eq!(mailbox.next().header("Subject"), "News about alice");
+    assert_eq!(run(&["reset", "notice"], "").code, 0);
+    let data_folder = data.to_str().expect("UTF-8");
+    let enrolled = countersign(&["enrol", "alice", "--data", data_folder], "");
+    assert_eq!(enrolled.code, 0, "{}", enrolled.stderr);
+    assert_eq!(mailbox.next().header("Subject"), "About your account alice");
+    server.stop();
+    let again = run(&["reset", "notice"], "");
+    assert_eq!(
+        (again.code, again.stderr.trim()),
+        (1, "countersign: notice: no text was set")
+    );
+    let acts: Vec<_> = audit(&data)
+        .into_iter()
+        .map(|entry| (entry["act"].clone(), entry["object"].clone()))
+        .collect();
+    for act in ["text_set", "text_reset"] {
+        assert!(
+            acts.contains(&(json!(act), json!("notice"))),
+            "{act} is missing in {acts:?}"
+        );
+    }
+}

@@ -1,8 +1,12 @@
 //! The words of what is sent: a subject and plain text, with places for what is known only when it is sent.
 //!
-//! Knows: every text, which places each has and which it can't do without. Must never know: where an operator's own
-//! texts are kept; they are handed in, and judged before anything is served.
+//! Knows: every text, which places each has and which it can't do without, and which of several texts counts. Must
+//! never know: where an operator's own texts are kept; they are handed in, and judged before they are used.
+//!
+//! Of a kind's texts that of a file counts, since whoever owns the machine wrote it; else the one that was set for all
+//! nodes; else the product's own.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use zeroize::Zeroizing;
@@ -27,6 +31,31 @@ impl Kind {
     /// Every kind.
     pub const ALL: [Kind; 4] = [Kind::Notice, Kind::Recovery, Kind::RecoveryProven, Kind::Address];
 
+    /// Its name, for commands and records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Notice => "notice",
+            Kind::Recovery => "recovery",
+            Kind::RecoveryProven => "recovery-proven",
+            Kind::Address => "address",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn parse(name: &str) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// When it is sent.
+    pub fn about(self) -> &'static str {
+        match self {
+            Kind::Notice => "Something happened to the account.",
+            Kind::Recovery => "Somebody asked to recover the account; with the code.",
+            Kind::RecoveryProven => "Two proofs were shown; with the link that calls the recovery off.",
+            Kind::Address => "The owner gave this address; with the code that confirms it.",
+        }
+    }
+
     /// The name of the file with an operator's own text.
     pub fn file(self) -> &'static str {
         match self {
@@ -47,7 +76,7 @@ impl Kind {
     }
 
     /// The places a text may have.
-    fn places(self) -> &'static [&'static str] {
+    pub fn places(self) -> &'static [&'static str] {
         match self {
             Kind::Notice => &["name", "site", "time", "text"],
             Kind::Recovery => &["name", "site", "time", "code", "minutes", "network", "link"],
@@ -57,7 +86,7 @@ impl Kind {
     }
 
     /// The places a text can't do without.
-    fn needed(self) -> &'static [&'static str] {
+    pub fn needed(self) -> &'static [&'static str] {
         match self {
             Kind::Notice => &["text"],
             Kind::Recovery | Kind::Address => &["code"],
@@ -96,9 +125,39 @@ enum Piece {
     Place(&'static str),
 }
 
-/// All texts.
+/// Where a text comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// It is the product's own.
+    Product,
+    /// It was set for all nodes.
+    Set,
+    /// It is a file of this node's.
+    File,
+}
+
+/// The texts of this node: the product's, and its own where there is a file.
 #[derive(Clone, Debug)]
-pub struct Templates([Template; 4]);
+pub struct Templates([Known; 4]);
+
+#[derive(Clone, Debug)]
+struct Known {
+    template: Template,
+    text: String,
+    source: Source,
+}
+
+/// The text that counts for its kind.
+#[derive(Clone, Debug)]
+pub struct InForce<'a> {
+    /// Where it comes from.
+    pub source: Source,
+    /// What it says, with its places.
+    pub text: &'a str,
+    /// Why a text that was set is not the one that counts.
+    pub passed_over: Option<String>,
+    template: Cow<'a, Template>,
+}
 
 /// What stands at the places of one message.
 pub type Filling<'a> = [(&'a str, &'a str)];
@@ -111,12 +170,19 @@ impl Templates {
     pub fn load(read: impl Fn(&'static str) -> Option<String>) -> Result<Templates, Vec<TemplateError>> {
         let mut mistakes = Vec::new();
         let texts = Kind::ALL.map(|kind| {
-            let text = read(kind.file()).unwrap_or_else(|| kind.own().to_owned());
-            parse(kind, &text).map_err(|problem| {
-                mistakes.push(TemplateError {
-                    file: kind.file(),
-                    problem,
-                });
+            let (text, source) = match read(kind.file()) {
+                Some(text) => (text, Source::File),
+                None => (kind.own().to_owned(), Source::Product),
+            };
+            let parsed = parse(kind, &text);
+            let known = parsed.map(|template| Known {
+                template,
+                text,
+                source,
+            });
+            known.map_err(|problem| {
+                let file = kind.file();
+                mistakes.push(TemplateError { file, problem });
             })
         });
         match texts {
@@ -127,12 +193,65 @@ impl Templates {
         }
     }
 
-    /// Subject and text of one message.
-    pub fn fill(&self, kind: Kind, filling: &Filling<'_>) -> (String, Zeroizing<String>) {
+    /// The product's texts alone.
+    pub fn own() -> Templates {
+        Templates::load(|_| None).expect("our own texts are right, as their test shows")
+    }
+
+    /// The text that counts for a kind, where `set` was set for all nodes.
+    ///
+    /// One that was right when it was set and is not any more is passed over: a message goes out in any case.
+    pub fn in_force<'a>(&'a self, kind: Kind, set: Option<&'a str>) -> InForce<'a> {
         let at = Kind::ALL.iter().position(|known| *known == kind).unwrap_or(0);
-        let Template { subject, text } = &self.0[at];
+        let known = &self.0[at];
+        let here = InForce {
+            source: known.source,
+            text: &known.text,
+            passed_over: None,
+            template: Cow::Borrowed(&known.template),
+        };
+        let passed_over = match set.map(|text| tried(kind, text)) {
+            None => return here,
+            Some(_) if known.source == Source::File => {
+                format!(
+                    "this node has a file {} in mail_templates, which counts until it is removed",
+                    kind.file()
+                )
+            }
+            Some(Err(problem)) => problem,
+            Some(Ok(set)) => return set,
+        };
+        InForce {
+            passed_over: Some(passed_over),
+            ..here
+        }
+    }
+
+    /// Subject and text of one message, by the texts of this node alone.
+    pub fn fill(&self, kind: Kind, filling: &Filling<'_>) -> (String, Zeroizing<String>) {
+        self.in_force(kind, None).fill(filling)
+    }
+}
+
+impl InForce<'_> {
+    /// Subject and text of one message.
+    pub fn fill(&self, filling: &Filling<'_>) -> (String, Zeroizing<String>) {
+        let Template { subject, text } = &*self.template;
         (filled(subject, filling).to_string(), filled(text, filling))
     }
+}
+
+/// A text as it would count if it were set.
+///
+/// # Errors
+/// What is wrong with it, and where.
+pub fn tried(kind: Kind, text: &str) -> Result<InForce<'_>, String> {
+    parse(kind, text).map(|template| InForce {
+        source: Source::Set,
+        text,
+        passed_over: None,
+        template: Cow::Owned(template),
+    })
 }
 
 fn filled(pieces: &[Piece], filling: &Filling<'_>) -> Zeroizing<String> {
@@ -224,8 +343,9 @@ mod tests {
 
     #[test]
     fn own_texts_are_right_and_leave_no_place_open() {
-        let templates = Templates::load(|_| None).expect("they are right");
+        let templates = Templates::own();
         for kind in Kind::ALL {
+            assert_eq!(Kind::parse(kind.name()), Some(kind));
             let filling: Vec<_> = kind.places().iter().map(|place| (*place, "FILLED")).collect();
             let (subject, text) = templates.fill(kind, &filling);
             assert!(!subject.contains(['{', '}', '\n']), "{subject}");
@@ -236,6 +356,31 @@ mod tests {
             );
             assert!(text.lines().all(|line| line.chars().count() <= 78), "{}", &*text);
         }
+    }
+
+    #[test]
+    fn file_counts_before_what_was_set_and_what_was_set_before_the_product() {
+        let set = "Subject: set\n\n{text}\n";
+        let told = |templates: &Templates, set| {
+            let in_force = templates.in_force(Kind::Notice, set);
+            let (subject, _) = in_force.fill(&[("text", "x")]);
+            (in_force.source, subject, in_force.passed_over)
+        };
+        let own = Templates::own();
+        let (source, subject, _) = told(&own, None);
+        assert_eq!(
+            (source, subject.as_str()),
+            (Source::Product, "About your account ")
+        );
+        assert_eq!(told(&own, Some(set)), (Source::Set, "set".into(), None));
+        let file = with(Kind::Notice, "Subject: file\n\n{text}\n").expect("right");
+        assert_eq!(told(&file, None), (Source::File, "file".into(), None));
+        let (source, subject, passed_over) = told(&file, Some(set));
+        assert_eq!((source, subject.as_str()), (Source::File, "file"));
+        assert!(passed_over.is_some_and(|why| why.contains("notice.txt")));
+        let (source, _, passed_over) = told(&own, Some("Subject: set\n\n{gone}\n"));
+        assert_eq!(source, Source::Product, "a message goes out in any case");
+        assert!(passed_over.is_some_and(|why| why.contains("line 3 has the unknown place {gone}")));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! Read next: [`committer`] for the heart, [`sign_in`](Service::sign_in) for the walk of a request.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -83,6 +83,8 @@ pub struct Service {
     refusals: refusals::Refusals,
     outbox: post::Outbox,
     rules: rules::RulesInUse,
+    /// What operators are shown of this node's words.
+    words: OnceLock<operator::Words>,
 }
 
 /// What a service is made of; the wiring chooses each part.
@@ -224,6 +226,7 @@ impl Service {
             refusals: refusals::Refusals::default(),
             outbox: parts.outbox,
             rules: rules::RulesInUse::default(),
+            words: OnceLock::new(),
         })
     }
 

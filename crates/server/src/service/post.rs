@@ -16,7 +16,7 @@ use countersign_auth::command::upkeep;
 use countersign_auth::contact::{MailAddress, PhoneNumber};
 use countersign_auth::id::Digest;
 use countersign_auth::name::Name;
-use countersign_auth::record::{Account, Key, Notice, NoticeKind, Record};
+use countersign_auth::record::{Account, Key, Notice, NoticeKind, Record, Text};
 use countersign_core::time::UnixSeconds;
 use time::OffsetDateTime;
 use tokio::sync::{Semaphore, mpsc};
@@ -119,8 +119,8 @@ pub struct Means {
     pub mail: Arc<dyn Courier>,
     /// Where text messages go, if anywhere.
     pub texts: Option<Arc<dyn Courier>>,
-    /// The words.
-    pub templates: Templates,
+    /// The words of this node; what was set for all of them is read as each message is written.
+    pub templates: Arc<Templates>,
     /// The base of links, without a trailing slash.
     pub links: String,
 }
@@ -207,7 +207,7 @@ impl Bag {
     async fn carry(self: Arc<Self>, errand: Errand) -> Option<Digest> {
         match errand {
             Errand::Code(code) => {
-                match self.worded_code(&code) {
+                match self.worded_code(&code).await {
                     Some(carried) => drop(self.hand_over(carried).await),
                     None => tracing::warn!("a code was to go where no messages are sent"),
                 }
@@ -226,7 +226,7 @@ impl Bag {
         let Some((notice, account)) = self.service.notice(id).await? else {
             return Ok(());
         };
-        let messages = self.worded_notice(id, &notice, &account);
+        let messages = self.worded_notice(id, &notice, &account).await;
         if notice.delivered || messages.is_empty() {
             return Ok(());
         }
@@ -273,10 +273,10 @@ impl Bag {
     }
 
     /// A code in its words, and who carries it; none where there is no courier to that place.
-    fn worded_code(&self, code: &Code) -> Option<Carried> {
+    async fn worded_code(&self, code: &Code) -> Option<Carried> {
         let (courier, to, (subject, text)) = match &code.to {
             Receiver::Mail(address, words) => {
-                let words = self.mailed_words(code, *words);
+                let words = self.mailed_words(code, *words).await;
                 (&self.means.mail, address.as_str(), words)
             }
             Receiver::Phone(number) => {
@@ -297,7 +297,7 @@ impl Bag {
         })
     }
 
-    fn mailed_words(&self, code: &Code, words: Words) -> (String, Zeroizing<String>) {
+    async fn mailed_words(&self, code: &Code, words: Words) -> (String, Zeroizing<String>) {
         let minutes = code.expires_in_s.div_ceil(60).to_string();
         let link = format!("{}/recover", self.means.links);
         let filling = [
@@ -309,11 +309,11 @@ impl Bag {
             ("network", &code.network),
             ("link", &link),
         ];
-        self.means.templates.fill(words, &filling)
+        self.filled(words, &filling).await
     }
 
     /// Everything by which a notice reaches its account's owner.
-    fn worded_notice(&self, id: Digest, notice: &Notice, account: &Account) -> Vec<Carried> {
+    async fn worded_notice(&self, id: Digest, notice: &Notice, account: &Account) -> Vec<Carried> {
         let carried =
             |courier: &Arc<dyn Courier>, part: &str, to: &str, words: (String, Zeroizing<String>)| Carried {
                 courier: courier.clone(),
@@ -328,12 +328,11 @@ impl Bag {
             };
         let addresses = account.email.iter().map(|email| (&email.address, ""));
         let addresses = addresses.chain(notice.former.iter().map(|former| (former, ".former")));
-        let mut messages: Vec<Carried> = addresses
-            .map(|(address, part)| {
-                let words = self.words(notice);
-                carried(&self.means.mail, part, address.as_str(), words)
-            })
-            .collect();
+        let mut messages = Vec::new();
+        for (address, part) in addresses {
+            let words = self.words(notice).await;
+            messages.push(carried(&self.means.mail, part, address.as_str(), words));
+        }
         // A recovery is told on every way there is.
         if let (true, Some(texts), Some(phone)) =
             (is_recovery(notice.kind), &self.means.texts, &account.phone)
@@ -345,7 +344,7 @@ impl Bag {
         messages
     }
 
-    fn words(&self, notice: &Notice) -> (String, Zeroizing<String>) {
+    async fn words(&self, notice: &Notice) -> (String, Zeroizing<String>) {
         let (at, text) = (moment(notice.at), notice.kind.text());
         let plain = [
             ("name", notice.account.as_str()),
@@ -354,7 +353,7 @@ impl Bag {
             ("text", text),
         ];
         let Some(recovery) = notice.recovery else {
-            return self.means.templates.fill(Words::Notice, &plain);
+            return self.filled(Words::Notice, &plain).await;
         };
         let token = cancel_token(recovery, &self.service.ring());
         // Behind the hash sign, so that no log of any server or proxy ever holds it.
@@ -365,7 +364,25 @@ impl Bag {
         };
         let more = [("link", link.as_str()), ("ready", ready.as_str())];
         let filling: Vec<(&str, &str)> = plain.into_iter().chain(more).collect();
-        self.means.templates.fill(Words::RecoveryProven, &filling)
+        self.filled(Words::RecoveryProven, &filling).await
+    }
+
+    /// Subject and text of one message. Where the text that was set can't be read or is not right any more, this node's
+    /// own is used: a message goes out in any case.
+    async fn filled(&self, kind: Words, filling: &[(&str, &str)]) -> (String, Zeroizing<String>) {
+        let kind_name = kind.name();
+        let set = self.service.text_set(kind).await.unwrap_or_else(|failure| {
+            tracing::warn!(kind = kind_name, %failure, "the text that was set could not be read");
+            None
+        });
+        let in_force = self
+            .means
+            .templates
+            .in_force(kind, set.as_ref().map(|set| set.text.as_str()));
+        if let Some(why) = &in_force.passed_over {
+            tracing::warn!(kind = kind_name, why, "the text that was set is not used");
+        }
+        in_force.fill(filling)
     }
 }
 
@@ -396,7 +413,7 @@ fn texted_code(code: &Code, links: &str) -> Zeroizing<String> {
 }
 
 /// A moment for a person, in UTC.
-fn moment(at: UnixSeconds) -> String {
+pub(super) fn moment(at: UnixSeconds) -> String {
     let seconds = i64::try_from(at.0).unwrap_or(i64::MAX);
     match OffsetDateTime::from_unix_timestamp(seconds) {
         Ok(at) => format!(
@@ -412,6 +429,23 @@ fn moment(at: UnixSeconds) -> String {
 }
 
 impl Service {
+    /// The text that was set for all nodes, if one was.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub(super) async fn text_set(&self, kind: Words) -> Result<Option<Text>, Failure> {
+        self.read(move |store| {
+            let stored = store
+                .load(&[Key::Text(kind.name().to_owned())])
+                .map_err(Failure::Store)?;
+            Ok(stored.into_iter().find_map(|stored| match stored.record {
+                Some(Record::Text(text)) => Some(text),
+                _ => None,
+            }))
+        })
+        .await
+    }
+
     /// A notice and the account it is about, while both are there.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 //!
 //! Knows: serde and the names of kinds. Must never know: any one database.
 
+use countersign_auth::claim::is_word;
 use countersign_auth::id::Digest;
 use countersign_auth::name::Name;
 use countersign_auth::record::{Key, Record};
@@ -26,10 +27,11 @@ pub enum Kind {
     Notice,
     Recovery,
     ApiToken,
+    Text,
 }
 
 impl Kind {
-    pub(super) const ALL: [Kind; 14] = [
+    pub(super) const ALL: [Kind; 15] = [
         Kind::Account,
         Kind::Challenge,
         Kind::Session,
@@ -44,6 +46,7 @@ impl Kind {
         Kind::Notice,
         Kind::Recovery,
         Kind::ApiToken,
+        Kind::Text,
     ];
 
     /// Its name in a store.
@@ -63,6 +66,7 @@ impl Kind {
             Kind::Notice => "notice",
             Kind::Recovery => "recovery",
             Kind::ApiToken => "api_token",
+            Kind::Text => "text",
         }
     }
 }
@@ -84,6 +88,7 @@ pub(super) fn spelt(key: &Key) -> (Kind, String) {
         Key::Notice(id) => (Kind::Notice, id.to_string()),
         Key::Recovery(id) => (Kind::Recovery, id.to_string()),
         Key::ApiToken(id) => (Kind::ApiToken, id.to_string()),
+        Key::Text(kind) => (Kind::Text, kind.clone()),
     }
 }
 
@@ -118,6 +123,8 @@ pub fn key_of(kind: &str, id: &str) -> Result<Key, StoreError> {
         Kind::Notice => Key::Notice(digest()?),
         Kind::Recovery => Key::Recovery(digest()?),
         Kind::ApiToken => Key::ApiToken(digest()?),
+        Kind::Text if is_word(id) => Key::Text(id.to_owned()),
+        Kind::Text => return Err(altered()),
     })
 }
 
@@ -143,6 +150,7 @@ pub(super) fn parse(key: &Key, body: &str) -> Result<Record, StoreError> {
         Key::Notice(_) => serde_json::from_str(body).map(Record::Notice),
         Key::Recovery(_) => serde_json::from_str(body).map(Record::Recovery),
         Key::ApiToken(_) => serde_json::from_str(body).map(Record::ApiToken),
+        Key::Text(_) => serde_json::from_str(body).map(Record::Text),
     };
     record.map_err(|error| {
         let (kind, _) = spelt(key);

@@ -20,7 +20,7 @@ use crate::service::post::Means;
 pub(super) struct Couriers {
     mail: Arc<dyn Courier>,
     texts: Option<Arc<dyn Courier>>,
-    templates: Templates,
+    templates: Arc<Templates>,
 }
 
 /// Makes the couriers ready; nothing is connected yet.
@@ -44,7 +44,7 @@ pub(super) fn open(mail: &Mail) -> Result<Couriers, OpenError> {
     Ok(Couriers {
         mail: Arc::new(smtp),
         texts,
-        templates: words(mail.templates.as_ref())?,
+        templates: Arc::new(words(mail.templates.as_ref())?),
     })
 }
 
@@ -54,7 +54,8 @@ fn secret(path: &Path, what: &'static str) -> Result<Zeroizing<String>, OpenErro
     Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
-fn words(folder: Option<&PathBuf>) -> Result<Templates, OpenError> {
+/// The texts of this node.
+pub(super) fn words(folder: Option<&PathBuf>) -> Result<Templates, OpenError> {
     let Some(folder) = folder else {
         return judged(Templates::load(|_| None));
     };
@@ -84,6 +85,11 @@ fn judged(loaded: Result<Templates, Vec<templates::TemplateError>>) -> Result<Te
 }
 
 impl Couriers {
+    /// The texts of this node.
+    pub(super) fn templates(&self) -> Arc<Templates> {
+        self.templates.clone()
+    }
+
     /// What a postman needs, with links that begin with `links`.
     pub(super) fn means(self, links: String) -> Means {
         Means {

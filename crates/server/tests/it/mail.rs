@@ -5,11 +5,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use countersign_auth::command::contact::{Contact, Set};
+use countersign_auth::command::operator::Vouch;
+use countersign_auth::command::text;
 use countersign_auth::contact::{MailAddress, PhoneNumber};
 use countersign_auth::record::{Key, Record};
 use countersign_server::deliver::templates::Templates;
 use countersign_server::deliver::{Courier, Delivering, Message, Undelivered};
 use countersign_server::service::Service;
+use countersign_server::service::operator::{Ask, Operator, Reply};
 use countersign_server::service::post::{Errand, Means, Outbox, Postman};
 use countersign_server::service::recovery::{Asked, Typed};
 use countersign_server::store::memory::Memory;
@@ -74,7 +77,7 @@ fn means(mail: Arc<dyn Courier>, texts: Option<Arc<dyn Courier>>) -> Means {
     Means {
         mail,
         texts,
-        templates: Templates::load(|_| None).expect("our own texts are right"),
+        templates: Arc::new(Templates::own()),
         links: "https://id.example.org".into(),
     }
 }
@@ -132,6 +135,157 @@ async fn notice_is_tried_again_until_it_is_handed_over_and_then_marked() {
     until_left(&*store, 0).await;
     stop.cancel();
     postman.await.expect("it ends");
+}
+
+/// The subject of the mail that tells a person of another factor.
+async fn next_subject(
+    service: &Service,
+    person: &Person,
+    messages: &mut UnboundedReceiver<Message>,
+) -> String {
+    let rule = Vouch {
+        name: person.name.clone(),
+        label: String::new(),
+        origin: origin("operator"),
+    };
+    let vouched = service.submit(rule).await.expect("the store works");
+    assert!(vouched.is_some(), "there is room for a factor");
+    received(messages).await.subject
+}
+
+#[tokio::test(start_paused = true)]
+async fn text_that_was_set_is_in_the_next_message_of_every_node_and_one_that_is_wrong_in_none() {
+    let (store, hands) = (Arc::new(Memory::default()), Hands::new());
+    let (service, errands) = sending(store.clone(), &hands, "a");
+    let elsewhere = Arc::new(crate::world::node(store.clone(), &hands, hashing(), "b"));
+    let operator = Operator::new(elsewhere);
+    let (mail, mut messages) = courier(0, later);
+    let alice = Person::add(&service, "alice").await;
+    let stop = CancellationToken::new();
+    tokio::spawn(Postman::new(service.clone(), errands, means(mail, None)).run(stop.clone()));
+    set(&service, &alice, email("alice@example.org")).await;
+    received(&mut messages).await;
+    assert_eq!(
+        next_subject(&service, &alice, &mut messages).await,
+        "About your account alice"
+    );
+
+    let notice = |text: &str| Ask::TextSet {
+        kind: "notice".into(),
+        text: text.into(),
+    };
+    let reply = operator
+        .answer(notice("Subject: News for {name}\n\n{text}\n"), "test")
+        .await;
+    assert!(matches!(reply, Reply::Done), "{reply:?}");
+    assert_eq!(
+        next_subject(&service, &alice, &mut messages).await,
+        "News for alice"
+    );
+    let reply = operator.answer(notice("Subject: News\n\n{txet}\n"), "test").await;
+    let Reply::Refused { why, .. } = reply else {
+        panic!("a text that is wrong is refused: {reply:?}");
+    };
+    assert!(
+        why.starts_with("notice: line 3 has the unknown place {txet}"),
+        "{why}"
+    );
+
+    // As an older version may have taken it.
+    let older = text::Set {
+        kind: "notice".into(),
+        text: "Subject: Old news\n\n{gone}\n".into(),
+        origin: origin("operator"),
+    };
+    service.submit(older).await.expect("the store works");
+    assert_eq!(
+        next_subject(&service, &alice, &mut messages).await,
+        "About your account alice"
+    );
+    let Reply::Texts { texts, is_mail_sent } = operator.answer(Ask::TextList, "test").await else {
+        panic!("there are texts");
+    };
+    assert!(!is_mail_sent, "the other node sends none");
+    assert_eq!(
+        (texts[0].kind.as_str(), texts[0].source.as_str()),
+        ("notice", "product")
+    );
+    let passed_over = texts[0].passed_over.as_deref().unwrap_or_default();
+    assert!(passed_over.contains("unknown place {gone}"), "{passed_over}");
+
+    let reset = || Ask::TextReset {
+        kind: "notice".into(),
+    };
+    assert!(matches!(operator.answer(reset(), "test").await, Reply::Done));
+    assert!(
+        matches!(operator.answer(reset(), "test").await, Reply::Refused { .. }),
+        "there is none any more"
+    );
+    assert_eq!(
+        next_subject(&service, &alice, &mut messages).await,
+        "About your account alice"
+    );
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn text_of_a_file_counts_on_its_node_and_nothing_else_is_set_there() {
+    let (store, hands) = (Arc::new(Memory::default()), Hands::new());
+    let service = Arc::new(crate::world::node(store, &hands, hashing(), "a"));
+    let own = |file: &str| (file == "notice.txt").then(|| "Subject: Ours\n\n{text}\n".to_owned());
+    let words = Arc::new(Templates::load(own).expect("it is right"));
+    service.word_with(Ok(words));
+    let operator = Operator::new(service);
+    let ask = async |ask| operator.answer(ask, "test").await;
+    let Reply::Text(shown) = ask(Ask::TextShow {
+        kind: "notice".into(),
+    })
+    .await
+    else {
+        panic!("it is shown");
+    };
+    assert_eq!(
+        (shown.source.as_str(), shown.text.as_str()),
+        ("file", "Subject: Ours\n\n{text}\n")
+    );
+    let set = |kind: &str| Ask::TextSet {
+        kind: kind.into(),
+        text: "Subject: Other\n\n{text} {code}\n".into(),
+    };
+    let Reply::Refused { why, .. } = ask(set("notice")).await else {
+        panic!("it would not count");
+    };
+    assert!(why.contains("notice.txt"), "{why}");
+    let Reply::Refused { why, .. } = ask(set("news")).await else {
+        panic!("there is no such kind");
+    };
+    assert!(
+        why.ends_with("there are notice, recovery, recovery-proven, address"),
+        "{why}"
+    );
+    for kind in ["notice", "recovery", "recovery-proven", "address"] {
+        let Reply::TextTried(tried) = ask(Ask::TextTry {
+            kind: kind.into(),
+            text: None,
+        })
+        .await
+        else {
+            panic!("{kind} is filled");
+        };
+        assert!(
+            !tried.text.contains(['{', '}']) && !tried.subject.contains('{'),
+            "{tried:?}"
+        );
+    }
+    let broken = Arc::new(crate::world::node(
+        Arc::new(Memory::default()),
+        &hands,
+        hashing(),
+        "b",
+    ));
+    broken.word_with(Err("mail_templates: notice.txt: it is not UTF-8".into()));
+    let reply = Operator::new(broken).answer(Ask::TextList, "test").await;
+    assert!(matches!(reply, Reply::Refused { .. }), "{reply:?}");
 }
 
 #[tokio::test(start_paused = true)]

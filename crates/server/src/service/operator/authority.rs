@@ -123,6 +123,8 @@ impl Ask {
             Ask::UserEndSessions { .. } | Ask::UserEndSession { .. } | Ask::UserTokenRevoke { .. } => {
                 (EndSessions, true)
             }
+            Ask::TextList | Ask::TextShow { .. } | Ask::TextTry { .. } => (ManageInstallation, false),
+            Ask::TextSet { .. } | Ask::TextReset { .. } => (ManageInstallation, true),
             Ask::UserInvite { .. } | Ask::UserVouch { .. } => (IssueTickets, true),
             Ask::UserAmend { amendments, .. } => {
                 let gives = amendments

@@ -25,6 +25,7 @@ mod keys;
 mod people;
 mod vouch;
 mod search;
+mod texts;
 mod throttles;
 mod timeline;
 mod when;
@@ -41,6 +42,7 @@ pub use import::{Imported, Seed, Taken};
 pub use keys::KeyUse;
 pub use people::{PEOPLE_MAX, Person, PersonOutcome, PersonTaken};
 pub use search::{FOUND_MAX, Found, Search, variants};
+pub use texts::{TextShown, TextTried, Words};
 pub use throttles::{Throttled, ThrottledCredential, Throttles};
 pub use timeline::{BUCKETS_MAX, Counts, Timeline};
 pub use when::spelt;
@@ -273,6 +275,32 @@ pub enum Ask {
         /// The source: an address or a network.
         source: String,
     },
+    /// The words of what is sent.
+    TextList,
+    /// The text that counts for one kind.
+    TextShow {
+        /// The kind.
+        kind: String,
+    },
+    /// A text filled with what is made up: one that is not set yet, or the one that counts.
+    TextTry {
+        /// The kind.
+        kind: String,
+        /// The text.
+        text: Option<String>,
+    },
+    /// Set a text for all nodes.
+    TextSet {
+        /// The kind.
+        kind: String,
+        /// The text.
+        text: String,
+    },
+    /// Take back a text that was set.
+    TextReset {
+        /// The kind.
+        kind: String,
+    },
     /// The sealing keys and what depends on them.
     KeyList,
     /// Add a sealing key; what is sealed from now on is sealed under it.
@@ -376,6 +404,17 @@ pub enum Reply {
     AuditTimeline(Timeline),
     /// Accounts of which something is closed, or nearly.
     Throttles(Throttles),
+    /// The words of what is sent.
+    Texts {
+        /// One for each kind.
+        texts: Vec<TextShown>,
+        /// Whether this node sends mail at all.
+        is_mail_sent: bool,
+    },
+    /// The text that counts for one kind.
+    Text(TextShown),
+    /// A text filled with what is made up.
+    TextTried(TextTried),
     /// The sealing keys, oldest first.
     Keys {
         /// The keys.
@@ -568,6 +607,11 @@ impl Operator {
             } => self.audit_timeline(since, until, buckets).await,
             Ask::ThrottleList { after } => self.list_throttles(after).await,
             Ask::ThrottleLift { source } => self.lift_source(&source, by).await,
+            Ask::TextList => self.list_texts().await,
+            Ask::TextShow { kind } => self.show_text(&kind).await,
+            Ask::TextTry { kind, text } => self.try_text(&kind, text).await,
+            Ask::TextSet { kind, text } => self.set_text(&kind, text, by).await,
+            Ask::TextReset { kind } => self.reset_text(&kind, by).await,
             Ask::KeyList => self.list_keys().await,
             Ask::KeyRotate => self.rotate_keys(by).await,
             Ask::KeyReseal { after } => self.reseal(after).await,
