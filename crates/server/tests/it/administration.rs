@@ -246,3 +246,130 @@ async fn keys_and_applications_are_managed_by_administrators() {
     let status = told(&root.api(Method::GET, "/api/admin/status", None).await);
     assert_eq!(status["trouble"], Value::Null);
 }
+
+#[tokio::test]
+async fn audit_is_searched_and_counted_by_auditors_alone() {
+    let site = Site::open_signing().await;
+    let (mut auditor, _) = acting(&site, "ada", Role::Auditor, 0, false).await;
+    let found = auditor
+        .api(Method::GET, "/api/admin/audit?act=sign_in&since=1h&limit=5", None)
+        .await;
+    assert_eq!(found.status, StatusCode::OK, "{}", found.body);
+    let found = told(&found);
+    let entry = &found["entries"][0];
+    assert_eq!(
+        (&entry["event"]["act"], &entry["event"]["subject"]),
+        (&json!("sign_in"), &json!("ada"))
+    );
+    assert_eq!(
+        (&found["older"], &found["stopped_early"]),
+        (&Value::Null, &json!(false))
+    );
+    let timeline = auditor
+        .api(Method::GET, "/api/admin/audit/timeline?since=1h&buckets=1", None)
+        .await;
+    assert_eq!(told(&timeline)["buckets"][0]["sign_ins"], 1, "{}", timeline.body);
+    for path in [
+        "/api/admin/audit?act=signin",
+        "/api/admin/audit?colour=red",
+        "/api/admin/audit?limit=many",
+        "/api/admin/audit/timeline?since=soon",
+        "/api/admin/audit/timeline?buckets=201",
+    ] {
+        let wrong = auditor.api(Method::GET, path, None).await;
+        assert_eq!(wrong.status, StatusCode::BAD_REQUEST, "{path}: {}", wrong.body);
+    }
+    let (mut operator, _) = acting(&site, "olga", Role::Operator, 0, false).await;
+    for path in [
+        "/api/admin/audit",
+        "/api/admin/audit/timeline",
+        "/api/admin/texts",
+    ] {
+        let lacking = operator.api(Method::GET, path, None).await;
+        assert_eq!(lacking.status, StatusCode::FORBIDDEN, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn operator_sees_who_is_held_off_and_lets_a_source_in_again() {
+    let site = Site::open_signing().await;
+    let (mut operator, _) = acting(&site, "olga", Role::Operator, 0, true).await;
+    let alice = site.person("alice", true).await;
+    let mut stranger = site.browser();
+    for _ in 0..3 {
+        stranger
+            .api(
+                Method::POST,
+                "/api/auth/login",
+                Some(json!({ "username": alice.name, "password": "guess" })),
+            )
+            .await;
+    }
+    let listed = operator.api(Method::GET, "/api/admin/throttles", None).await;
+    assert_eq!(listed.status, StatusCode::OK, "{}", listed.body);
+    let listed = told(&listed);
+    assert_eq!(
+        (&listed["accounts"], &listed["looked_at"]),
+        (&json!([]), &json!(2)),
+        "three of twenty is not half"
+    );
+    assert!(
+        listed["entries"].as_u64().is_some_and(|entries| entries > 0),
+        "{listed}"
+    );
+    let mut lift = async |source: &str| {
+        let body = json!({ "source": source });
+        operator
+            .api(Method::POST, "/api/admin/throttles/lift", Some(body))
+            .await
+            .status
+    };
+    assert_eq!(lift("203.0.113.99").await, StatusCode::NOT_FOUND);
+    assert_eq!(lift("everybody").await, StatusCode::BAD_REQUEST);
+    assert_eq!(lift("::").await, StatusCode::OK);
+    assert_eq!(
+        lift("::").await,
+        StatusCode::NOT_FOUND,
+        "nothing is held any more"
+    );
+}
+
+#[tokio::test]
+async fn words_are_set_by_administrators_and_judged_before() {
+    let site = Site::open_signing().await;
+    let (mut root, _) = acting(&site, "root", Role::Administrator, 0, true).await;
+    let listed = root.api(Method::GET, "/api/admin/texts", None).await;
+    assert_eq!(
+        told(&listed)["texts"].as_array().map(Vec::len),
+        Some(4),
+        "{}",
+        listed.body
+    );
+    let path = "/api/admin/texts/notice";
+    let text = |text: &str| Some(json!({ "text": text }));
+    let wrong = root.api(Method::PUT, path, text("Subject: a\n\n{txet}\n")).await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+    assert!(
+        wrong.body.contains("line 3 has the unknown place {txet}"),
+        "{}",
+        wrong.body
+    );
+    let ours = "Subject: News for {name}\n\n{text}\n";
+    let tried = root.api(Method::POST, &format!("{path}/try"), text(ours)).await;
+    assert_eq!(told(&tried)["subject"], "News for alice", "{}", tried.body);
+    assert_eq!(
+        root.api(Method::PUT, path, text(ours)).await.status,
+        StatusCode::OK
+    );
+    let shown = told(&root.api(Method::GET, path, None).await);
+    assert_eq!((&shown["source"], &shown["text"]), (&json!("set"), &json!(ours)));
+    assert_eq!(root.api(Method::DELETE, path, None).await.status, StatusCode::OK);
+    assert_eq!(
+        root.api(Method::DELETE, path, None).await.status,
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(
+        root.api(Method::GET, "/api/admin/texts/news", None).await.status,
+        StatusCode::NOT_FOUND
+    );
+}

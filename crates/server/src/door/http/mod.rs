@@ -157,7 +157,7 @@ fn api() -> OpenApiRouter<Shared> {
 
 /// The routes by which somebody acts for others.
 fn administration() -> OpenApiRouter<Shared> {
-    use administration::{installation, people};
+    use administration::{history, installation, people, texts, throttles};
     OpenApiRouter::new()
         .routes(routes!(people::list, people::add))
         .routes(routes!(people::show, people::change))
@@ -173,6 +173,13 @@ fn administration() -> OpenApiRouter<Shared> {
         .routes(routes!(installation::signing_keys, installation::add_signing_key))
         .routes(routes!(installation::applications, installation::add_application))
         .routes(routes!(installation::remove_application))
+        .routes(routes!(history::search))
+        .routes(routes!(history::timeline))
+        .routes(routes!(throttles::list))
+        .routes(routes!(throttles::lift))
+        .routes(routes!(texts::list))
+        .routes(routes!(texts::show, texts::set, texts::reset))
+        .routes(routes!(texts::try_out))
 }
 
 /// Names by which clients of older systems ask for the same.
@@ -200,7 +207,7 @@ pub fn fuzz_body(data: &[u8]) {
     fn refusal<T: serde::de::DeserializeOwned>(body: &[u8]) -> Option<String> {
         asked::parse::<T>(body).err()
     }
-    let (refused, members): (_, &[&str]) = match shape % 22 {
+    let (refused, members): (_, &[&str]) = match shape % 25 {
         0 => (
             refusal::<sign_in::Login>(body),
             &["username", "password", "remember_browser"],
@@ -253,6 +260,9 @@ pub fn fuzz_body(data: &[u8]) {
             &["people", "update", "dry_run"],
         ),
         18 => (refusal::<administration::installation::Reseal>(body), &["after"]),
+        21 => (refusal::<administration::throttles::Lifted>(body), &["source"]),
+        22 => (refusal::<administration::texts::New>(body), &["text"]),
+        23 => (refusal::<administration::texts::Trial>(body), &["text"]),
         20 => (
             refusal::<administration::installation::New>(body),
             &["name", "renew"],

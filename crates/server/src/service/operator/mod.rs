@@ -23,11 +23,11 @@ mod authority;
 mod import;
 mod keys;
 mod people;
-mod vouch;
 mod search;
 mod texts;
 mod throttles;
 mod timeline;
+mod vouch;
 mod when;
 
 use super::audit::Checkpoint;

@@ -14,8 +14,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
+pub(super) mod history;
 pub(super) mod installation;
 pub(super) mod people;
+pub(super) mod texts;
+pub(super) mod throttles;
 mod views;
 
 use super::asked::{Asked, Whole};
