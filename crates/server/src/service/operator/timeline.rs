@@ -82,9 +82,11 @@ fn span(
     buckets: Option<u32>,
     now: UnixSeconds,
 ) -> Result<Timeline, String> {
-    // What happens in this very second counts.
-    let until = moment("until", until, now)?.unwrap_or(now.plus(1)).0;
-    let since = moment("since", since, now)?.map_or(until.saturating_sub(SPAN_S), |since| since.0);
+    // What happens in this very second counts; whoever says how long ago means as long before the end.
+    let end = now.plus(1);
+    let (until, now) = moment("until", until, now)?.map_or((end, end), |until| (until, now));
+    let since = moment("since", since, now)?.map_or(until.0.saturating_sub(SPAN_S), |since| since.0);
+    let until = until.0;
     if since >= until {
         return Err("since: it is not before the end; give an earlier time".to_owned());
     }
@@ -304,6 +306,12 @@ mod tests {
                 "{held} of {buckets} since {since}"
             );
         }
+        let hour = span(Some("1h"), None, Some(12), now).expect("it is right");
+        assert_eq!(
+            (hour.bucket_s, hour.buckets.len()),
+            (300, 12),
+            "stretches are even"
+        );
         let day = span(None, None, None, now).expect("it is right");
         assert_eq!((day.until, day.until - day.since), (START + 1, 86_400));
     }
