@@ -239,6 +239,20 @@ export const RECOVERY = [
   { name: "recover-cancel", route: "/recover/cancel", title: "A recovery is called off", go: open("/recover/cancel") },
 ];
 
+/// Somebody else, whose password is known, is tried so many codes.
+async function guess({ server }, name, times) {
+  server.person(name);
+  const post = async (path, body) => {
+    const headers = { "content-type": "application/json" };
+    const answer = await fetch(`${server.url}${path}`, { method: "POST", headers, body: JSON.stringify(body) });
+    return answer.json();
+  };
+  const { challenge_token } = await post("/api/auth/login", { username: name, password: PASSWORD });
+  for (let time = 0; time < times; time += 1) {
+    await post("/api/auth/verify", { challenge_token, totp_code: "00000000" });
+  }
+}
+
 /// Somebody acts for others by a role.
 export const ADMINISTRATION = [
   {
@@ -308,6 +322,29 @@ export const ADMINISTRATION = [
       await press(page, "Seal everything anew");
       await page.getByRole("link", { name: /^Forget / }).click();
       await heading(page, /^Forget the sealing key/);
+    },
+  },
+  {
+    name: "throttles", route: "/admin/throttles", title: "Who is held off",
+    async go(stage) {
+      await guess(stage, "dora", 3);
+      await stage.page.goto("/admin/throttles");
+      await heading(stage.page, "Who is held off");
+    },
+  },
+  {
+    name: "audit", route: "/admin/audit", title: "The audit, searched and over time",
+    go: open("/admin/audit?act=code_check"),
+  },
+  { name: "texts", route: "/admin/texts", title: "What is mailed", go: open("/admin/texts") },
+  {
+    name: "text", route: "/admin/texts/{kind}", title: "A text of one’s own, tried",
+    async go({ page }) {
+      await page.goto("/admin/texts/notice");
+      const text = page.getByLabel("Subject and text", { exact: true });
+      await text.fill((await text.inputValue()).replace(/^Subject: .*/, "Subject: {site}: news about {name}"));
+      await press(page, "Try it");
+      await page.getByRole("heading", { name: "How it reads" }).waitFor();
     },
   },
 ];

@@ -27,6 +27,7 @@ const VIEWS = [
 function mask() {
   const each = (what, act) => document.querySelectorAll(what).forEach(act);
   each("time", (time) => { time.textContent = "1 January 2027, 08:00"; });
+  each(".plot :is(.tick, .grid)", (mark) => mark.remove());
   each("#secret span", (group) => { group.textContent = "••••"; });
   each(".challenge", (code) => { code.textContent = "•••• ••••"; });
   each(".once", (secret) => { secret.textContent = "••••••••••••••••••••••••"; });

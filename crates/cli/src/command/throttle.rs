@@ -3,7 +3,7 @@
 //! Knows: how a list goes on over its pages. Must never know: what closes a budget.
 
 use clap::{Args, Subcommand};
-use countersign_server::service::operator::{Ask, Reply, Throttles};
+use countersign_server::service::operator::{Ask, Reply, Throttles, spelt};
 use serde_json::json;
 
 use super::user::unexpected;
@@ -92,12 +92,9 @@ fn every_page(desk: &Desk, json: bool) -> Result<Throttles, Failed> {
                 continue;
             }
             for one in &account.credentials {
-                data(format_args!(
-                    "{}  {}  {}",
-                    account.name,
-                    one.credential,
-                    one.told()
-                ));
+                let until = one.until.map(|until| format!(", until {}", spelt(until)));
+                let (name, until) = (&account.name, until.unwrap_or_default());
+                data(format_args!("{name}  {}  {}{until}", one.credential, one.told()));
             }
         }
         match page.next {

@@ -140,8 +140,9 @@ fn who_is_held_off_is_seen_and_let_in_again() {
     assert_eq!(list()[0]["credentials"][0]["state"], "locked");
     let told = run(&data, &["throttle", "list"]);
     assert!(
-        told.stdout
-            .starts_with("bob  code  strangers are locked out until 20"),
+        told.stdout.starts_with(
+            "bob  code  strangers are locked out for a while: 5 of 5 failures of strangers, until 20"
+        ),
         "{}",
         told.stdout
     );

@@ -28,7 +28,7 @@ pub struct Site {
     pub hands: Hands,
     operator: Operator,
     router: Router,
-    service: Arc<Service>,
+    pub service: Arc<Service>,
 }
 
 impl Site {

@@ -7,6 +7,7 @@ mod bodies;
 mod browser;
 mod conformance;
 mod destination;
+mod history_pages;
 mod likeness;
 mod mail;
 mod pages;

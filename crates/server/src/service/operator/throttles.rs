@@ -166,7 +166,7 @@ impl ThrottledCredential {
         })
     }
 
-    /// Its state, in words.
+    /// Its state, in words, but for the time until which it lasts.
     pub fn told(&self) -> String {
         let strangers = format!(
             "{} of {} failures of strangers",
@@ -175,10 +175,7 @@ impl ThrottledCredential {
         let since = format!("{} failures since the last sign-in", self.since_sign_in);
         match self.state.as_str() {
             "nearly_closed" => format!("nearly closed: {strangers}, {since}"),
-            "locked" => {
-                let until = self.until.map(super::spelt).unwrap_or_default();
-                format!("strangers are locked out until {until}: {strangers}")
-            }
+            "locked" => format!("strangers are locked out for a while: {strangers}"),
             "closed_to_strangers" => {
                 format!("closed to strangers until its owner signs in: {since}")
             }

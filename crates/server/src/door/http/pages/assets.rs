@@ -21,7 +21,10 @@ struct Asset {
 
 /// The style sheet.
 static STYLE: LazyLock<Asset> = LazyLock::new(|| {
-    let text = include_str!("../../../../pages/assets/style.css");
+    let text = concat!(
+        include_str!("../../../../pages/assets/style.css"),
+        include_str!("../../../../pages/assets/plot.css")
+    );
     Asset::new("style", "css", "text/css; charset=utf-8", text)
 });
 /// The script. Every page works without it.

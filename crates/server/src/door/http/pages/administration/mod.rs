@@ -19,11 +19,14 @@ use serde::Deserialize;
 mod applications;
 mod confirm;
 mod help;
+mod history;
 mod keys;
 mod lists;
 mod people;
 mod person;
 mod shown_once;
+mod texts;
+mod throttles;
 
 use super::asked::Settled;
 use super::destination::{address, segment};
@@ -49,7 +52,15 @@ const KEYS: &str = "/admin/keys";
 /// Its menu: each entry's place, path and text, and what it takes to see it.
 pub(super) const MENU: &[(&str, &str, &str, Permission)] = &[
     ("people", PEOPLE, "People", Permission::SeeAccounts),
+    (
+        "throttles",
+        throttles::THROTTLES,
+        "Held off",
+        Permission::SeeAccounts,
+    ),
     ("lists", LISTS, "Lists", Permission::ManageAccounts),
+    ("audit", history::AUDIT, "Audit", Permission::ReadAudit),
+    ("texts", texts::TEXTS, "Mail", Permission::ManageInstallation),
     (
         "applications",
         APPLICATIONS,
@@ -71,6 +82,11 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/admin", get(begin))
         .route("/admin/people", get(people::list).post(people::add))
         .merge(routes_of_a_person())
+        .route("/admin/throttles", get(throttles::list).post(throttles::lift))
+        .route("/admin/audit", get(history::search))
+        .route("/admin/texts", get(texts::list))
+        .route("/admin/texts/{kind}", get(texts::edit).post(texts::take))
+        .route("/admin/texts/{kind}/reset", post(texts::reset))
         .route("/admin/lists/export", post(lists::take_out))
         .route(
             "/admin/lists",
@@ -272,6 +288,9 @@ impl Done {
             "resealed" => Some("Everything is sealed under the newest key."),
             "key-forgotten" => Some("The key is forgotten."),
             "signing-key-added" => Some("There is a new signing key. It takes over at the time shown below."),
+            "lifted" => Some("What was counted is forgotten."),
+            "text-set" => Some("The text is set, from the next message on."),
+            "text-reset" => Some("The product’s own text counts again."),
             "confirmed" => Some("You are confirmed. Nothing was changed yet: do it once more."),
             _ => None,
         }
