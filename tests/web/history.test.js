@@ -34,7 +34,7 @@ async function administrator(server, script) {
 
 for (const script of [true, false]) {
   const where = script ? "with a script" : "without a script";
-  test(`what happened is found, and words are set, ${where}`, { skip: lacks }, async () => {
+  test(`what happened is found, and words are set, ${where}`, { skip: lacks || false }, async () => {
     const server = await Server.start();
     try {
       const page = await administrator(server, script);
@@ -58,7 +58,7 @@ for (const script of [true, false]) {
       await seen("throttles");
 
       await page.goto("/admin/texts");
-      await page.getByRole("link", { name: "Look at notice", exact: true }).click();
+      await page.getByRole("link", { name: "notice", exact: true }).click();
       const text = page.getByLabel("Subject and text", { exact: true });
       const own = await text.inputValue();
       await text.fill(own.replace(/^Subject: .*/, "Subject: News about {nmae}"));

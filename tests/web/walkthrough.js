@@ -28,6 +28,9 @@ function mask() {
   const each = (what, act) => document.querySelectorAll(what).forEach(act);
   each("time", (time) => { time.textContent = "1 January 2027, 08:00"; });
   each(".plot :is(.tick, .grid)", (mark) => mark.remove());
+  each("pre.letter", (letter) => {
+    letter.textContent = letter.textContent.replace(/\d+ \w+ \d{4}, [\d:]+ UTC/, "1 January 2027, 08:00 UTC");
+  });
   each("#secret span", (group) => { group.textContent = "••••"; });
   each(".challenge", (code) => { code.textContent = "•••• ••••"; });
   each(".once", (secret) => { secret.textContent = "••••••••••••••••••••••••"; });
