@@ -152,6 +152,11 @@ pub(super) const ABOUT: &[About] = &[
                 "Argon2id, time as a share of libargon2's",
                 0.62,
             ),
+            at_most(
+                "forward_auth.to_nginx",
+                "a proxy's question, CPU as times nginx answering 204",
+                1.2,
+            ),
             at_least(
                 "durable_sign_ins.commits_one_by_one_to_floor",
                 "commits one by one, as a share of fdatasync",
