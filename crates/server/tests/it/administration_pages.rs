@@ -226,7 +226,17 @@ async fn operator_helps_people_but_no_administrator() {
             .body
             .contains("/admin/people/root/")
     );
-    for act in ["unlock", "invite"] {
+    assert!(shown.body.contains("href=\"/admin/people/alice/vouch\""));
+    let word = operator.post("/admin/people/alice/vouch", &[]).await;
+    assert!(word.body.contains("/recover/vouched#"), "{}", word.body);
+    assert!(
+        operator
+            .get("/admin/people/alice/vouch")
+            .await
+            .body
+            .contains("Vouch for")
+    );
+    for act in ["unlock", "invite", "vouch"] {
         let refused = operator.post(&format!("/admin/people/root/{act}"), &[]).await;
         assert_eq!(refused.status, StatusCode::FORBIDDEN, "{act}");
         assert!(refused.body.contains("may do what your role may not"), "{act}");

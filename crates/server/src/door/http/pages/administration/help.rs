@@ -29,6 +29,12 @@ fn question(act: &str) -> Option<Question> {
             "Whoever has the link sets a new password; authenticators stay what they are. Links made before are void.",
             "Make the link",
         ),
+        "vouch" => (
+            "Vouch for",
+            "You have recognised the person, face to face or by voice. You get a link that is one of the two \
+             proofs of a recovery, beside a backup code or a mailed one; it opens nothing alone. The owner is told.",
+            "I vouch",
+        ),
         "end-sessions" => (
             "End all sessions of",
             "Every device is signed out at once, here and at protected applications, and every browser is forgotten.",
@@ -114,8 +120,12 @@ pub(super) async fn act(admin: Administrator, Path((name, act)): Path<(String, S
     match admin.take(ask, &format!("{path}/{act}")).await {
         Err(answer) => answer,
         Ok(Ok(Reply::Ticket(ticket))) => {
-            let title = if act == "reset" { "Reset" } else { "A link" };
-            shown_once::page(&admin, ("people", &path), title, &name, &Secret::link(ticket))
+            let (title, secret) = match act.as_str() {
+                "reset" => ("Reset", Secret::link(ticket)),
+                "vouch" => ("Your word", Secret::word(ticket)),
+                _ => ("A link", Secret::link(ticket)),
+            };
+            shown_once::page(&admin, ("people", &path), title, &name, &secret)
         }
         Ok(Ok(_)) => onward(&done(&path, &act)),
         Ok(Err(problem)) => asked(&admin, (&name, &act), question, Some(problem)).await,

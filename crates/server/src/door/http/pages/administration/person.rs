@@ -85,6 +85,7 @@ impl Factor {
             kind: match shown.kind.as_str() {
                 "totp" => "Time-based codes",
                 "hotp" => "Counter-based codes",
+                "sms" => "Codes by text message",
                 _ => "Codes",
             },
             added: Moment::of(UnixSeconds(shown.created_at)),

@@ -45,6 +45,19 @@ impl Secret {
         }
     }
 
+    /// A link that is one proof of a recovery.
+    pub(super) fn word(ticket: Ticket) -> Secret {
+        let minutes = ticket.expires_in / 60;
+        Secret {
+            label: "Link",
+            text: Zeroizing::new(ticket.link),
+            handing_over: format!(
+                "Give it to the person you recognised, and to nobody else. Beside a backup code or a mailed code it \
+                 recovers the account. It works once, within {minutes} minutes."
+            ),
+        }
+    }
+
     /// The secret of an application.
     pub(super) fn of_application(made: &ApplicationSecret) -> Secret {
         Secret {
