@@ -68,7 +68,7 @@ async fn form_is_led_through_a_step_up_back_to_its_page_and_done_the_second_time
 }
 
 #[tokio::test]
-async fn reading_takes_two_factors() {
+async fn whoever_has_one_factor_connects_another_before_reading() {
     let site = Site::open();
     site.person("pia", false).await;
     site.give("pia", Role::Auditor).await;
