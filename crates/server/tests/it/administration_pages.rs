@@ -244,6 +244,15 @@ async fn operator_helps_people_but_no_administrator() {
 }
 
 #[tokio::test]
+async fn nobody_vouches_for_themselves() {
+    let site = Site::open_signing().await;
+    let mut root = root(&site).await;
+    let refused = root.post("/admin/people/root/vouch", &[]).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.body);
+    assert!(!refused.body.contains("/recover/vouched#"));
+}
+
+#[tokio::test]
 async fn administrator_changes_what_a_person_is() {
     let site = Site::open_signing().await;
     site.person("alice", true).await;

@@ -21,6 +21,7 @@ use super::asked::{Form, Settled};
 use super::cookies;
 use super::frame::{Frame, Moment, Problem, failed, message, onward, show, to_sign_in};
 use super::sessions::device;
+use super::texting::Texting;
 use crate::door::http::Shared;
 use crate::door::http::asked::{Asked, cookie};
 use crate::service::approvals::Outcome;
@@ -164,15 +165,30 @@ async fn approval_page(service: &Shared, live: &Live, id: &str, problem: Option<
     };
     let found = waiting.into_iter().find(|(known, _)| known.to_string() == id);
     match found {
-        Some((_, approval)) => one(live, id, &approval, problem),
+        Some((_, approval)) => one(service, live, &approval, (id, problem)).await,
         None => gone(),
     }
 }
 
-fn one(live: &Live, id: &str, approval: &Approval, problem: Option<Problem>) -> Response {
+async fn one(
+    service: &Shared,
+    live: &Live,
+    approval: &Approval,
+    (id, problem): (&str, Option<Problem>),
+) -> Response {
+    let view = match service.view(&live.session.account).await {
+        Err(failure) => return failed(&failure),
+        Ok(view) => view,
+    };
+    // A code covers no action, so one is sent only where one may do.
+    let account = view.map(|view| view.account).filter(|_| approval.totp_fallback);
+    let path = format!("/account/approvals/{id}");
+    let texting = account.and_then(|account| Texting::of(service, &account, &path));
     let (front, back) = approval.question.split_at(approval.question.len() / 2);
     let page = ApprovalPage {
-        frame: Frame::of(&live.session, "approvals").with(problem),
+        frame: Frame::of(&live.session, "approvals")
+            .with(problem)
+            .texting(texting),
         id,
         application: approval.application.to_string(),
         kind: approval.action.kind(),
