@@ -201,15 +201,7 @@ fn schemathesis_asks_as_a_proxy_and_is_answered_as_described() {
     let scene = Scene::new();
     let session = scene.server.sign_in(&scene.person, &scene.person.code(0));
     let asked = ["--include-path-regex", "^/forward-auth", "--max-time", "20"];
-    let of_a_host = [
-        "-H",
-        "X-Forwarded-Host: app.example.org",
-        "-H",
-        "X-Forwarded-Proto: https",
-    ];
-    for more in [&asked[..], &[&asked[..], &of_a_host].concat()] {
-        schemathesis(&scene.folder, &scene.server, &session, more);
-    }
+    schemathesis(&scene.folder, &scene.server, &session, &asked);
     let log = scene.server.stop();
     assert!(!log.contains("panicked"), "a thread panicked");
 }
