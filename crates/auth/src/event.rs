@@ -156,6 +156,7 @@ pub enum Act {
     ServerStop,
     KeyRotate,
     KeyForget,
+    KeyReseal,
     SigningKeyAdd,
     ApplicationAdd,
     ApplicationRemove,

@@ -553,6 +553,8 @@ pub enum NoticeKind {
     PasswordChanged,
     /// An operator reset the account.
     AccountReset,
+    /// An operator made a link by which the password can be set anew.
+    LinkIssued,
     /// The account was given another role.
     RoleChanged,
     /// An operator removed all second factors.
@@ -596,6 +598,9 @@ impl NoticeKind {
             NoticeKind::BackupCodesReplaced => "Your backup codes were replaced by new ones.",
             NoticeKind::PasswordChanged => "Your password was changed.",
             NoticeKind::AccountReset => "An operator reset your account.",
+            NoticeKind::LinkIssued => {
+                "An operator made a link by which your password can be set anew. If you did not ask for it, tell them."
+            }
             NoticeKind::RoleChanged => "What you may administer here was changed.",
             NoticeKind::FactorsRemovedByOperator => {
                 "An operator removed your second factors; set one up when you sign in. If you did not ask for it, \

@@ -130,8 +130,21 @@ enum Scope {
     Lifetime(Class),
     /// Requests for something to be sent: of one known browser, of a name, of a strange source.
     PairRequests,
-    NameRequests,
+    NameRequests(Sent),
     SourceRequests,
+}
+
+/// What is sent at somebody's wish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// Mail about a recovery, which anybody may wish for who knows a name.
+    Recovery,
+    /// A code by text message, which takes a password first: strangers without one never use up its budget.
+    Text,
+}
+
+impl Sent {
+    const ALL: [Sent; 2] = [Sent::Recovery, Sent::Text];
 }
 
 /// Where an entry lives.
@@ -183,7 +196,8 @@ impl Slots {
             Scope::Source => self.source,
             Scope::PairRequests => self.pair.beside(),
             Scope::SourceRequests => self.source.beside(),
-            Scope::NameRequests => numbered(7),
+            Scope::NameRequests(Sent::Recovery) => numbered(7),
+            Scope::NameRequests(Sent::Text) => numbered(8),
             Scope::Strangers(Class::Password) => numbered(1),
             Scope::Strangers(Class::Otp) => numbered(2),
             Scope::Strangers(Class::Backup) => numbered(3),
@@ -256,22 +270,22 @@ impl<'a> Gate<'a> {
     }
 
     /// Whether something may be sent to the account's owner at this source's wish.
-    pub fn request_room(&self, world: &World<'_>) -> Room {
-        self.recent(self.requests(world.policy), world)
+    pub fn request_room(&self, sent: Sent, world: &World<'_>) -> Room {
+        self.recent(self.requests(sent, world.policy), world)
     }
 
     /// Counts one such wish, whether or not there is anybody to send to.
-    pub fn request(&mut self, world: &World<'_>) {
-        for (scope, budget) in self.requests(world.policy) {
+    pub fn request(&mut self, sent: Sent, world: &World<'_>) {
+        for (scope, budget) in self.requests(sent, world.policy) {
             self.count(scope, budget, world.now);
         }
     }
 
-    fn requests(&self, policy: &Policy) -> Vec<(Scope, Budget)> {
+    fn requests(&self, sent: Sent, policy: &Policy) -> Vec<(Scope, Budget)> {
         let recovery = &policy.recovery;
         if self.is_strange() {
             alloc::vec![
-                (Scope::NameRequests, recovery.name),
+                (Scope::NameRequests(sent), recovery.name),
                 (Scope::SourceRequests, recovery.source)
             ]
         } else {
@@ -365,8 +379,9 @@ impl<'a> Gate<'a> {
         let classes = Class::ALL
             .iter()
             .flat_map(|class| [Scope::Strangers(*class), Scope::Lifetime(*class)]);
-        let others = [Scope::Pair, Scope::PairRequests, Scope::NameRequests];
-        for scope in others.into_iter().chain(classes) {
+        let others = [Scope::Pair, Scope::PairRequests];
+        let requests = Sent::ALL.map(Scope::NameRequests);
+        for scope in others.into_iter().chain(requests).chain(classes) {
             let Slot { bucket, tag } = self.slots.of(scope);
             if let Some(held) = self.buckets.get_mut(&bucket) {
                 let before = held.entries.len();

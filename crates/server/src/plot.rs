@@ -243,10 +243,8 @@ fn ticks_apart(since: u64, until: u64) -> u64 {
 /// The times that are labelled: whole multiples of their distance, in UTC.
 fn ticks(since: u64, until: u64) -> impl Iterator<Item = u64> {
     let apart = ticks_apart(since, until).max(1);
-    let first = since.div_ceil(apart);
-    (first..)
-        .map(move |number| number * apart)
-        .take_while(move |at| *at <= until)
+    let first = since.div_ceil(apart).checked_mul(apart);
+    std::iter::successors(first, move |at| at.checked_add(apart)).take_while(move |at| *at <= until)
 }
 
 /// A time, as exact as the distance between two of them asks for.
@@ -292,6 +290,21 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn labels_are_few_whatever_the_span() {
+        for (since, until) in [
+            (0, u64::MAX),
+            (u64::MAX - 1, u64::MAX),
+            (u64::MAX, u64::MAX),
+            (5, 5),
+            (0, 1),
+            (1_800_000_000, 1_800_086_400),
+        ] {
+            let many = ticks(since, until).count() as u64;
+            assert!(many <= TICKS_MAX + 1, "{many} between {since} and {until}");
+        }
+    }
 
     fn plot(values: Vec<u64>) -> Plot {
         Plot {

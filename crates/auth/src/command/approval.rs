@@ -14,7 +14,7 @@ use countersign_core::otp::{AcceptanceWindow, Code, Digits};
 use countersign_core::time::UnixSeconds;
 
 use super::enrol::{Asker, Denied};
-use super::{Proof, browser_text, note_charge, notify, prove, put, source};
+use super::{Proof, browser_text, note_charge, notify, prove_by, put, source};
 use crate::action::{Action, SUITE};
 use crate::asks;
 use crate::credential::{Holder, class_of};
@@ -255,7 +255,8 @@ impl Answer {
             return Ok((accepted, true));
         }
         let proof = match may_fall_back {
-            true => prove(account, code, gate, world)?,
+            // A code that was sent says nothing of what it is for, and travels where others read.
+            true => prove_by(account, code, |provider| !provider.is_sent(), gate, world)?,
             false => Proof::Refused(Reason::WrongCode, gate.charge(Class::Otp, world)),
         };
         Ok((proof, false))

@@ -383,6 +383,8 @@ impl Rule for Remove {
                     account.factors.clear();
                 }
                 let origin = &self.asker.origin;
+                // Whoever took the factor may have made tokens with it.
+                api_token::end_all(account, Reason::ByOwner, origin, changes);
                 end_sessions(
                     account,
                     Some(self.asker.session),

@@ -36,7 +36,7 @@ pub mod text;
 pub mod ticket;
 pub mod upkeep;
 
-use crate::credential::{CodeVerdict, Holder, class_of, dummy};
+use crate::credential::{CodeVerdict, Holder, Provider, class_of, dummy};
 use crate::event::{Act, Ending, Event, Origin, Reason};
 use crate::id::{Digest, SessionToken, Token};
 use crate::name::Name;
@@ -159,6 +159,17 @@ pub(crate) fn prove(
     gate: &mut Gate<'_>,
     world: &mut World<'_>,
 ) -> Result<Proof, Fault> {
+    prove_by(account, code, |_| true, gate, world)
+}
+
+/// The same, by those factors alone whose provider is fit for it.
+pub(crate) fn prove_by(
+    account: &mut Account,
+    code: &str,
+    is_fit: impl Fn(&dyn Provider) -> bool,
+    gate: &mut Gate<'_>,
+    world: &mut World<'_>,
+) -> Result<Proof, Fault> {
     let Some(class) = class_of(code) else {
         return Ok(Proof::Malformed);
     };
@@ -179,7 +190,7 @@ pub(crate) fn prove(
             factor: &factor.id,
         };
         let provider = factor.credential.provider_mut();
-        if provider.class() != class {
+        if provider.class() != class || !is_fit(provider) {
             continue;
         }
         match provider.check(code, holder, world)? {

@@ -21,7 +21,7 @@ use crate::name::Name;
 use crate::record::{Account, Key};
 use crate::rule::{Change, Decision, Fault, Rule, World};
 use crate::snapshot::Snapshot;
-use crate::throttle::Gate;
+use crate::throttle::{Gate, Sent};
 
 /// In whose name text messages count among what an account's owner is asked; no application is called so.
 const TEXTS: &str = "text messages";
@@ -164,16 +164,16 @@ pub fn can_ask(account: &Account, sms_codes: bool) -> bool {
     sms_codes && account.factors.iter().any(is_sent)
 }
 
-/// Whether one more message may be sent in an account's name: by what may be asked for from there, which recoveries
-/// share, and by what one telephone is asked to bear.
+/// Whether one more message may be sent in an account's name: by what may be asked for from there, and by what one
+/// telephone is asked to bear.
 pub(super) fn request_room(account: &Account, gate: &Gate<'_>, world: &World<'_>) -> Room {
     let bearable = asks::take(&mut account.asks.clone(), TEXTS, world.now);
-    gate.request_room(world).and(bearable)
+    gate.request_room(Sent::Text, world).and(bearable)
 }
 
 /// Counts a message, or the wish for one.
 pub(super) fn count(account: &mut Account, gate: &mut Gate<'_>, world: &World<'_>) {
-    gate.request(world);
+    gate.request(Sent::Text, world);
     // There was room a moment ago, in this very decision.
     let _ = asks::take(&mut account.asks, TEXTS, world.now);
 }

@@ -55,6 +55,9 @@ impl Rule for Issue {
                 let event = Event::about(Act::TicketIssue, Ending::Success, name, &self.origin);
                 changes.push(Change::Audit(event));
                 let token = invite(&mut account, world, &mut changes);
+                if account.password.is_some() {
+                    notify(&mut account, NoticeKind::LinkIssued, world, &mut changes);
+                }
                 changes.push(put(account));
                 token
             }

@@ -2,7 +2,7 @@
 
 use countersign_auth::command::SignedIn;
 use countersign_auth::command::api_token::{Add, Made, Make, NotAdded, Revoke, Revoker, Wish};
-use countersign_auth::command::enrol::Denied;
+use countersign_auth::command::enrol::{Denied, Remove};
 use countersign_auth::command::operator::{Action, Manage};
 use countersign_auth::command::people::{Amend, Amendment};
 use countersign_auth::command::session::{End, Which};
@@ -329,4 +329,24 @@ fn use_is_written_down_where_it_is_newer_and_of_no_token_that_is_gone() {
     let gone = Digest::of("gone");
     installation.submit(&touch(now, gone));
     assert!(stored(&installation, gone).is_none());
+}
+
+#[test]
+fn owner_who_removes_a_factor_is_rid_of_what_was_made_with_it() {
+    let (mut installation, person, session) = signed_in();
+    let made = add(&mut installation, "alice").expect("there is room");
+    let factors = &installation.account(&person.name).factors;
+    let totp = factors.iter().find(|factor| !factor.is_backup());
+    let factor = totp.expect("there is one").id.clone();
+    installation.pass(30);
+    let code = person.code(installation.now, 0);
+    granted(installation.submit(&Remove {
+        asker: asker(&session, &code),
+        factor,
+    }));
+    assert!(stored(&installation, made.id).is_none());
+    assert_eq!(
+        installation.audited(Act::ApiTokenRevoke, Some(Reason::ByOwner)),
+        1
+    );
 }

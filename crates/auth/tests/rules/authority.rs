@@ -2,14 +2,15 @@
 
 use countersign_auth::command::SignedIn;
 use countersign_auth::command::authority::{Authorised, Authority, Needs, NotAllowed};
-use countersign_auth::command::operator::{Action, Manage, Managed};
+use countersign_auth::command::operator::{Action, Add, Manage, Managed};
 use countersign_auth::command::people::{Amend, Amendment};
 use countersign_auth::command::session::{End, Which};
 use countersign_auth::command::step_up::{StepDown, StepUp};
+use countersign_auth::command::ticket::Issue;
 use countersign_auth::command::upkeep::Note;
 use countersign_auth::event::{Act, Origin, Reason};
 use countersign_auth::name::Name;
-use countersign_auth::record::NoticeKind;
+use countersign_auth::record::{NoticeKind, TicketPurpose};
 use countersign_auth::role::{Permission, Role, RoleVerdict};
 use countersign_core::elevation::{ElevationVerdict, Standing};
 
@@ -273,4 +274,29 @@ fn operator_ends_one_session_and_leaves_the_others() {
         .map(|open| open.id)
         .collect();
     assert_eq!(open, [second.session.digest()]);
+}
+
+#[test]
+fn link_that_can_replace_a_password_is_told_to_its_owner_when_it_is_made() {
+    let mut installation = Installation::new();
+    let alice = installation.person("alice");
+    let link = |name: &Name| Issue {
+        purpose: TicketPurpose::Account(name.clone()),
+        origin: origin("operator"),
+    };
+    assert!(installation.submit(&link(&alice.name)).is_some());
+    assert_eq!(installation.notices(&alice.name), [NoticeKind::LinkIssued]);
+    let bob = name("bob");
+    granted(installation.submit(&Add {
+        name: bob.clone(),
+        groups: Vec::new(),
+        hash: None,
+        totp: false,
+        origin: origin("operator"),
+    }));
+    assert!(installation.submit(&link(&bob)).is_some());
+    assert!(
+        installation.notices(&bob).is_empty(),
+        "there is nothing to replace"
+    );
 }

@@ -1,10 +1,13 @@
 //! Codes by text message: offered where that is allowed, sent on request, worth one sign-in of one account for ten
 //! minutes.
 
+use countersign_auth::action::{Action as ToApprove, Field};
 use countersign_auth::command::SignedIn;
+use countersign_auth::command::approval::{Answer, Ask};
 use countersign_auth::command::code::Verified;
 use countersign_auth::command::enrol::{self, Confirm, Denied, Enrolment};
 use countersign_auth::command::operator::{Action, Manage};
+use countersign_auth::command::recovery::{Request, Requested};
 use countersign_auth::command::send::{Asked, By, Look, Send};
 use countersign_auth::command::step_up::StepUp;
 use countersign_auth::contact::PhoneNumber;
@@ -388,4 +391,51 @@ fn enrolling_a_telephone_is_counted_like_asking_for_a_code() {
         begin(&mut installation, &session, "").err(),
         Some(Denied::Throttled { retry_after_s: 3_600 })
     );
+}
+
+#[test]
+fn recoveries_that_strangers_ask_for_leave_the_codes_of_whoever_knows_the_password_alone() {
+    let mut installation = allowing();
+    let (bob, _) = with_telephone(&mut installation, "bob");
+    let recovery = Request {
+        name: bob.clone(),
+        origin: origin("203.0.113.9"),
+    };
+    for _ in 0..3 {
+        let asked = installation.submit(&recovery);
+        assert!(matches!(asked, Requested::Accepted { .. }));
+    }
+    let asked = installation.submit(&recovery);
+    assert!(
+        matches!(asked, Requested::Throttled { .. }),
+        "strangers' budget is used up"
+    );
+    let (challenge, to_text) = challenged(&mut installation, &bob);
+    signed_in(installation.verify(&challenge, &to_text.code, &origin(HOME)));
+}
+
+#[test]
+fn code_that_was_sent_approves_no_action_though_a_one_time_code_may() {
+    let mut installation = allowing();
+    let (bob, session) = with_telephone(&mut installation, "bob");
+    let field = Field {
+        name: "to".into(),
+        value: "Mallory".into(),
+    };
+    let (id, _) = granted(installation.submit(&Ask {
+        application: name("shop"),
+        name: bob.clone(),
+        action: ToApprove::new("payment".into(), vec![field]).expect("an action"),
+        expires_in_s: 120,
+        totp_fallback: true,
+        origin: origin("198.51.100.7"),
+    }));
+    let by = By::Session(session.session.digest(), bob);
+    let to_text = sent(send(&mut installation, by, &origin(HOME)));
+    let answered = installation.submit(&Answer {
+        asker: asker(&session, &to_text.code),
+        id,
+        deny: false,
+    });
+    assert_eq!(answered, Err(Denied::Refused));
 }

@@ -22,7 +22,7 @@ use countersign_auth::seal::KeyRing;
 use countersign_auth::session::{Level, SessionVerdict, judge};
 use countersign_auth::snapshot::Snapshot;
 use countersign_core::time::UnixSeconds;
-use tokio::sync::broadcast;
+use tokio::sync::{Semaphore, broadcast};
 use zeroize::Zeroizing;
 
 pub mod api_tokens;
@@ -60,6 +60,8 @@ use crate::store::Store;
 
 /// How long the store and the committer may take before the service is not ready.
 const READY_TIME_MAX: Duration = Duration::from_secs(2);
+/// Long reads by role that may be under way at once, so that sessions are never checked behind them.
+const FAR_READS_MAX: usize = 2;
 /// Ends of sessions that a listener may be behind before it is cut off.
 const ENDS_MAX: usize = 4_096;
 
@@ -85,6 +87,8 @@ pub struct Service {
     rules: rules::RulesInUse,
     /// What operators are shown of this node's words.
     words: OnceLock<operator::Words>,
+    /// Turns of those who act by a role and ask for what takes long to read.
+    far_reads: Semaphore,
 }
 
 /// What a service is made of; the wiring chooses each part.
@@ -227,6 +231,7 @@ impl Service {
             outbox: parts.outbox,
             rules: rules::RulesInUse::default(),
             words: OnceLock::new(),
+            far_reads: Semaphore::new(FAR_READS_MAX),
         })
     }
 

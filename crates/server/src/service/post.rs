@@ -389,7 +389,9 @@ impl Bag {
 fn is_recovery(kind: NoticeKind) -> bool {
     matches!(
         kind,
-        NoticeKind::RecoveryProven
+        NoticeKind::RecoveryVouched
+            | NoticeKind::LinkIssued
+            | NoticeKind::RecoveryProven
             | NoticeKind::RecoveryCancelled
             | NoticeKind::PasswordRecovered
             | NoticeKind::FactorsRecovered

@@ -35,7 +35,7 @@ use crate::record::{Account, Key, NoticeKind, Record, Recovery};
 use crate::rule::{Change, Decision, Fault, Rule, World};
 use crate::seal::KeyRing;
 use crate::snapshot::Snapshot;
-use crate::throttle::Gate;
+use crate::throttle::{Gate, Sent};
 
 /// Asks to recover an account.
 #[derive(Clone, Debug)]
@@ -76,10 +76,10 @@ impl Rule for Request {
         let shown = browser_text(&self.origin);
         let source = source(&self.name, &self.origin, &shown, seen, world);
         let mut gate = Gate::new(&self.name, account.is_some(), source, seen, world.keys);
-        if let Room::Closed { retry_after_s } = gate.request_room(world) {
+        if let Room::Closed { retry_after_s } = gate.request_room(Sent::Recovery, world) {
             return Ok(Decision::unchanged(Requested::Throttled { retry_after_s }));
         }
-        gate.request(world);
+        gate.request(Sent::Recovery, world);
         let token = Token::draw(world.entropy);
         let code = mailed::draw(world.entropy);
         let id = token.digest().to_string();

@@ -80,6 +80,17 @@ impl Operator {
         };
         let allowed = self.service.ask(nothing).await?;
         allowed.map_err(Stop::NotAllowed)?;
+        // Whoever waits here holds nothing, while whoever reads far holds a thread and a connection of the store.
+        let _turn = match ask.reads_far() {
+            true => Some(
+                self.service
+                    .far_reads
+                    .acquire()
+                    .await
+                    .map_err(|_| Failure::Stopping)?,
+            ),
+            false => None,
+        };
         self.dispatch(ask, by).await
     }
 
@@ -104,6 +115,16 @@ impl Ask {
             permission,
             over,
             changes,
+        }
+    }
+
+    /// Whether it may look at thousands of records.
+    fn reads_far(&self) -> bool {
+        match self {
+            Ask::AuditSearch(_) | Ask::AuditTimeline { .. } | Ask::AuditVerify { .. } => true,
+            Ask::ThrottleList { .. } | Ask::KeyList | Ask::KeyForget { .. } => true,
+            Ask::UserList { matching, .. } => !matching.is_empty(),
+            _ => false,
         }
     }
 

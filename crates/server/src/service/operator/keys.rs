@@ -106,7 +106,7 @@ impl Operator {
     /// Seals the secrets of a page of accounts under the current key.
     ///
     /// The keys that sign tokens go along with the first page.
-    pub(super) async fn reseal(&self, after: String) -> Result<Reply, Stop> {
+    pub(super) async fn reseal(&self, after: String, by: &By) -> Result<Reply, Stop> {
         let signing = match after.as_str() {
             "" => self.service.submit(signing::Reseal).await?,
             _ => 0,
@@ -138,6 +138,11 @@ impl Operator {
         }
         while let Some(resealed) = tasks.join_next().await {
             secrets += resealed.map_err(|_| Failure::Internal)?? as u64;
+        }
+        if secrets > 0 {
+            let event = Event::plain(Act::KeyReseal, Ending::Success, &by.origin);
+            let count = u32::try_from(secrets).unwrap_or(u32::MAX);
+            self.service.note(vec![Event { count, ..event }]).await?;
         }
         Ok(Reply::Resealed {
             accounts,

@@ -614,7 +614,7 @@ impl Operator {
             Ask::TextReset { kind } => self.reset_text(&kind, by).await,
             Ask::KeyList => self.list_keys().await,
             Ask::KeyRotate => self.rotate_keys(by).await,
-            Ask::KeyReseal { after } => self.reseal(after).await,
+            Ask::KeyReseal { after } => self.reseal(after, by).await,
             Ask::KeyForget { id } => self.forget_key(id, by).await,
             Ask::AppAdd { name, renew } => self.add_application(&name, renew, by).await,
             Ask::AppRemove { name } => self.remove_application(&name, by).await,

@@ -55,6 +55,9 @@ pub struct Counts {
     pub throttled: u64,
 }
 
+/// How far ahead of the clock a timeline may end: entries of a clock that was ahead are dated so.
+const AHEAD_S_MAX: u64 = 366 * 86_400;
+
 impl Operator {
     pub(super) async fn audit_timeline(
         &self,
@@ -87,6 +90,9 @@ fn span(
     let (until, now) = moment("until", until, now)?.map_or((end, end), |until| (until, now));
     let since = moment("since", since, now)?.map_or(until.0.saturating_sub(SPAN_S), |since| since.0);
     let until = until.0;
+    if until > end.0.saturating_add(AHEAD_S_MAX) {
+        return Err("until: it lies more than a year ahead; give an earlier time".to_owned());
+    }
     if since >= until {
         return Err("since: it is not before the end; give an earlier time".to_owned());
     }
@@ -223,6 +229,22 @@ mod tests {
         let committed = store.commit(&batch, &mut |_| rows.clone());
         assert_eq!(committed, Ok(Vec::new()));
         store
+    }
+
+    #[test]
+    fn timeline_that_ends_where_no_clock_will_ever_be_is_refused() {
+        let now = UnixSeconds(START);
+        for (since, until) in [
+            ("0", "18446744073709551615"),
+            ("18446744073709551614", "18446744073709551615"),
+        ] {
+            let refused = span(Some(since), Some(until), None, now).expect_err("it is far ahead");
+            assert!(refused.starts_with("until: "), "{refused}");
+        }
+        assert!(
+            span(Some("0"), Some("1831622400"), None, now).is_ok(),
+            "a year ahead is borne"
+        );
     }
 
     fn hour(buckets: u32) -> Timeline {

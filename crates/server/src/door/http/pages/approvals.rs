@@ -21,7 +21,6 @@ use super::asked::{Form, Settled};
 use super::cookies;
 use super::frame::{Frame, Moment, Problem, failed, message, onward, show, to_sign_in};
 use super::sessions::device;
-use super::texting::Texting;
 use crate::door::http::Shared;
 use crate::door::http::asked::{Asked, cookie};
 use crate::service::approvals::Outcome;
@@ -165,30 +164,15 @@ async fn approval_page(service: &Shared, live: &Live, id: &str, problem: Option<
     };
     let found = waiting.into_iter().find(|(known, _)| known.to_string() == id);
     match found {
-        Some((_, approval)) => one(service, live, &approval, (id, problem)).await,
+        Some((_, approval)) => one(live, id, &approval, problem),
         None => gone(),
     }
 }
 
-async fn one(
-    service: &Shared,
-    live: &Live,
-    approval: &Approval,
-    (id, problem): (&str, Option<Problem>),
-) -> Response {
-    let view = match service.view(&live.session.account).await {
-        Err(failure) => return failed(&failure),
-        Ok(view) => view,
-    };
-    // A code covers no action, so one is sent only where one may do.
-    let account = view.map(|view| view.account).filter(|_| approval.totp_fallback);
-    let path = format!("/account/approvals/{id}");
-    let texting = account.and_then(|account| Texting::of(service, &account, &path));
+fn one(live: &Live, id: &str, approval: &Approval, problem: Option<Problem>) -> Response {
     let (front, back) = approval.question.split_at(approval.question.len() / 2);
     let page = ApprovalPage {
-        frame: Frame::of(&live.session, "approvals")
-            .with(problem)
-            .texting(texting),
+        frame: Frame::of(&live.session, "approvals").with(problem),
         id,
         application: approval.application.to_string(),
         kind: approval.action.kind(),

@@ -112,6 +112,10 @@ fn page(frame: Frame, (list, update): (&str, bool), step: Step, fates: Vec<Fate>
 
 /// `POST /admin/lists`: tries a list, or takes it over.
 pub(super) async fn take_in(admin: Administrator, Form(form): Form<List>) -> Response {
+    // Reading a list is work, so it is done for nobody who may not take it over.
+    if !admin.may(Permission::ManageAccounts) {
+        return admin.lacking();
+    }
     let (list, update) = (&*form.list, form.update == "yes");
     let found = match read(list) {
         Ok(found) => found,
