@@ -77,6 +77,26 @@ const VALUES: [&str; 27] = [
     "'123456'",
 ];
 
+/// Parameters that routes know, beside one that none does.
+const PARAMETERS: [&str; 14] = [
+    "since", "until", "buckets", "cursor", "subject", "act", "source", "after", "matching", "to", "acr",
+    "max_age", "host", "none",
+];
+
+/// Values at the ends of what a parameter may be, and beyond.
+const ENDS: [&str; 10] = [
+    "0",
+    "18446744073709551615",
+    "18446744073709551616",
+    "-1",
+    "1h",
+    "999999999999999999d",
+    "2026-11-21T08:00:00Z",
+    "1.2.node",
+    "//elsewhere.example",
+    "%00",
+];
+
 const CONTENT_TYPES: [&str; 9] = [
     "application/json",
     "application/json",
@@ -143,6 +163,13 @@ fn path(chance: &mut SeededChance, template: &str) -> (String, bool) {
         0 => fill(template, &long),
         _ => fill(template, id),
     };
+    if chance.below(3) == 0 {
+        let pairs =
+            (0..=chance.below(3)).map(|_| format!("{}={}", pick(chance, &PARAMETERS), pick(chance, &ENDS)));
+        let query: Vec<String> = pairs.collect();
+        let whole = !template.contains('{') && id.is_ascii();
+        return (format!("{filled}?{}", query.join("&")), whole);
+    }
     match chance.below(12) {
         0 => (format!("{filled}/{id}"), false),
         1 => (format!("{filled}?{id}={long}&&&=%"), false),

@@ -26,7 +26,7 @@ pub const PASSWORD: &str = "correct horse battery staple";
 /// A server behind its routes, without a socket.
 pub struct Site {
     pub hands: Hands,
-    operator: Operator,
+    pub operator: Operator,
     router: Router,
     pub service: Arc<Service>,
 }

@@ -1,9 +1,10 @@
 //! The pages of step-up and of known browsers, over the real routes.
 
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use countersign_auth::record::Browser;
-use countersign_server::service::operator::UserAdded;
-use serde_json::json;
+use countersign_server::service::operator::{Ask, Reply, UserAdded};
+use data_encoding::BASE64;
+use serde_json::{Value, json};
 
 use crate::browser::{self, PASSWORD, Site, code};
 
@@ -198,4 +199,45 @@ fn known_browser_of_before_is_read_without_what_was_not_noted_then() {
     let older = r#"{"account":"alice","expires_at":7}"#;
     let browser: Browser = serde_json::from_str(older).expect("what is missing has a default");
     assert_eq!((browser.created_at, browser.last_used), (None, None));
+}
+
+#[tokio::test]
+async fn application_is_told_of_an_elevation_at_899_seconds_and_not_at_900() {
+    let site = Site::open_signing().await;
+    let (mut browser, person) = signed_in(&site).await;
+    let name = "shop".to_owned();
+    let added = site
+        .operator
+        .answer(Ask::AppAdd { name, renew: false }, "test")
+        .await;
+    let Reply::Application(application) = added else {
+        panic!("no application: {added:?}");
+    };
+    let proof = json!({ "code": code(&person, 1) });
+    let answer = browser.api(Method::POST, "/auth/totp/step-up", Some(proof)).await;
+    let told: Value = serde_json::from_str(&answer.body).expect("JSON");
+    let known = format!("shop:{}", &*application.secret);
+    let known = format!("Basic {}", BASE64.encode(known.as_bytes()));
+    for (passed, elevated) in [(0, true), (899, true), (1, false)] {
+        site.hands.pass(passed);
+        for member in ["token", "session_token"] {
+            let token = told[member].as_str().expect("a token");
+            let from = [("authorization", known.as_str())];
+            let asked = site
+                .browser()
+                .post_from(&from, "/oauth/introspect", &[("token", token)])
+                .await;
+            let answer: Value = serde_json::from_str(&asked.body).expect("JSON");
+            assert_eq!(
+                answer["active"], true,
+                "{member} after {passed} s: {}",
+                asked.body
+            );
+            assert_eq!(
+                answer["elevated"], elevated,
+                "{member} after {passed} s: {}",
+                asked.body
+            );
+        }
+    }
 }

@@ -212,6 +212,20 @@ impl Person {
     }
 }
 
+#[test]
+fn elevation_counts_for_a_proxy_s_question_at_899_seconds_and_not_at_900() {
+    for (age_s, expected) in [(0, "pass"), (899, "pass"), (900, "step up None true")] {
+        let mut asking = Person::new(Level::Two);
+        let since = UnixSeconds(NOW.0 - age_s);
+        asking.standing.elevation = Some(Elevation {
+            level: Level::Two,
+            since,
+            until: since.plus(900),
+        });
+        assert_eq!(asking.judged("/admin/x", "POST", NO_MORE), expected, "{age_s} s");
+    }
+}
+
 const NO_MORE: Demand = Demand {
     elevated: false,
     level: None,
