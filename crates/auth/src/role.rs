@@ -42,8 +42,6 @@ pub enum Permission {
     EndSessions,
     /// Issue a link by which an account's owner sets a password.
     IssueTickets,
-    /// Find a token gone astray again by two of its codes.
-    Resynchronise,
     /// Add, disable and reset accounts, remove their factors, set their groups and claims, import and export them.
     ManageAccounts,
     /// Give and take roles.
@@ -56,13 +54,12 @@ pub enum Permission {
 
 impl Permission {
     /// All of them.
-    pub const ALL: [Permission; 10] = [
+    pub const ALL: [Permission; 9] = [
         Permission::SeeAccounts,
         Permission::ReadAudit,
         Permission::LiftThrottles,
         Permission::EndSessions,
         Permission::IssueTickets,
-        Permission::Resynchronise,
         Permission::ManageAccounts,
         Permission::GiveRoles,
         Permission::ManageKeys,
@@ -89,12 +86,12 @@ impl Role {
 
     /// Whether this role may do something; docs/operate/people.md shows the table.
     pub fn may(self, permission: Permission) -> RoleVerdict {
-        use Permission::{EndSessions, IssueTickets, LiftThrottles, ReadAudit, Resynchronise, SeeAccounts};
+        use Permission::{EndSessions, IssueTickets, LiftThrottles, ReadAudit, SeeAccounts};
         let allowed = match self {
             Role::Administrator => true,
             Role::Operator => matches!(
                 permission,
-                SeeAccounts | LiftThrottles | EndSessions | IssueTickets | Resynchronise
+                SeeAccounts | LiftThrottles | EndSessions | IssueTickets
             ),
             Role::Auditor => matches!(permission, SeeAccounts | ReadAudit),
             Role::User => false,
