@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use countersign_auth::command::SignedIn;
+use countersign_auth::command::api_token::{Add, Revoke, Revoker, Wish};
 use countersign_auth::command::code::Verified;
 use countersign_auth::command::session::Which;
+use countersign_auth::name::Name;
 use countersign_auth::record::{Key, Record};
 use countersign_server::service::Service;
 use countersign_server::store::Store;
@@ -193,4 +195,49 @@ async fn token_that_another_node_renewed_is_believed_at_once_and_an_ended_one_no
     assert_eq!(ended.expect("the store works"), 1);
     hands.pass(1);
     assert!(there.session(renewed).await.expect("the store works").is_none());
+}
+
+#[tokio::test]
+async fn token_for_programs_that_another_node_revoked_is_believed_no_longer_than_half_a_second() {
+    let hands = Hands::new();
+    let store: Arc<dyn Store> = Arc::new(Memory::default());
+    let (here, there) = (service(store.clone(), &hands), service(store.clone(), &hands));
+    Person::add(&here, "alice").await;
+    let name = Name::from_ascii("alice").expect("a name");
+    let made = here
+        .submit(Add {
+            name: name.clone(),
+            wish: Wish {
+                label: "backup".into(),
+                lives_s: 86_400,
+                hosts: Vec::new(),
+            },
+            origin: origin("operator"),
+        })
+        .await
+        .expect("the store works")
+        .expect("there is room");
+    let good_there = async || {
+        let found = there
+            .api_token_at(Some("app.example.org"), made.token.expose())
+            .await;
+        found.expect("the store works").is_some()
+    };
+    assert!(good_there().await, "it is kept there from now on");
+    let revoked = here.submit(Revoke {
+        name,
+        short: made.id.short(),
+        revoker: Revoker::Operator,
+        origin: origin("operator"),
+    });
+    assert_eq!(revoked.await, Ok(true));
+    let here_now = here
+        .api_token_at(Some("app.example.org"), made.token.expose())
+        .await;
+    assert!(
+        here_now.expect("the store works").is_none(),
+        "here it is over at once"
+    );
+    hands.pass(1);
+    assert!(!good_there().await);
 }
