@@ -161,19 +161,28 @@ impl Service {
         first_only: bool,
         origin: &Origin,
     ) -> Result<signing::Added, Failure> {
+        let added = self.submit(self.signing_key(first_only, origin)).await?;
+        self.sign_with(&added);
+        Ok(added)
+    }
+
+    /// The rule that adds a signing key of fresh chance.
+    pub(super) fn signing_key(&self, first_only: bool, origin: &Origin) -> signing::Add {
         let mut seed = Zeroizing::new([0; 32]);
         lock(&self.entropy).fill(&mut *seed);
-        let rule = signing::Add {
+        signing::Add {
             public: public_of(&seed),
             seed,
             first_only,
             origin: origin.clone(),
-        };
-        let added = self.submit(rule).await?;
-        if let signing::Added::Keys(signing) = &added {
+        }
+    }
+
+    /// Works with the keys that were made of it.
+    pub(super) fn sign_with(&self, added: &signing::Added) {
+        if let signing::Added::Keys(signing) = added {
             self.tokens.hold(signing.clone());
         }
-        Ok(added)
     }
 
     /// Reads the signing keys anew; makes the first when there is none.

@@ -125,7 +125,11 @@ impl Operator {
     }
 
     pub(super) async fn rotate_signing_key(&self, by: &By) -> Result<Reply, Stop> {
-        Ok(match self.service.add_signing_key(false, &by.origin).await? {
+        let added = self
+            .submit(by, self.service.signing_key(false, &by.origin))
+            .await?;
+        self.service.sign_with(&added);
+        Ok(match added {
             Added::Keys(_) => self.list_signing_keys().await?,
             Added::TooMany => refused("there are eight signing keys; wait until the oldest has ended"),
         })

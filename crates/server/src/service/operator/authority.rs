@@ -6,7 +6,7 @@
 use countersign_auth::command::authority::{Authorised, Authority, Needs, NotAllowed};
 use countersign_auth::command::people::Amendment;
 use countersign_auth::command::upkeep::Note;
-use countersign_auth::event::{Act, Origin, Reason};
+use countersign_auth::event::{Act, Event, Origin, Reason};
 use countersign_auth::role::Permission;
 use countersign_auth::rule::Rule;
 
@@ -72,7 +72,8 @@ impl Operator {
         }
     }
 
-    /// What only reads, or is more than one decision, is allowed before it begins; each decision again as it is made.
+    /// Everything is allowed before it begins, for what only reads and for what is done outside the store, like the key
+    /// ring; each decision again as it is made.
     async fn answer_by(&self, ask: Ask, by: &By) -> Result<Reply, Stop> {
         let nothing = Authorised {
             authority: by.authority.clone(),
@@ -103,6 +104,12 @@ impl Operator {
         let authority = by.authority.clone();
         let decided = self.service.submit(Authorised { authority, rule }).await?;
         decided.map_err(Stop::NotAllowed)
+    }
+
+    /// Writes into the audit what is about to be done in somebody's name. What was done already is noted whether or not
+    /// they still may.
+    pub(super) async fn note(&self, by: &By, event: Event) -> Result<(), Stop> {
+        self.submit(by, Note { events: vec![event] }).await
     }
 }
 

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 
+use countersign_auth::command::authority::Authorised;
 use countersign_auth::command::signing;
 use countersign_auth::command::upkeep::Reseal;
 use countersign_auth::event::{Act, Ending, Event};
@@ -108,7 +109,7 @@ impl Operator {
     /// The keys that sign tokens go along with the first page.
     pub(super) async fn reseal(&self, after: String, by: &By) -> Result<Reply, Stop> {
         let signing = match after.as_str() {
-            "" => self.service.submit(signing::Reseal).await?,
+            "" => self.submit(by, signing::Reseal).await?,
             _ => 0,
         };
         let page = self
@@ -133,11 +134,16 @@ impl Operator {
         // Handed in together, so that the committer writes them in few groups.
         let mut tasks = JoinSet::new();
         for name in names {
-            let service = self.service.clone();
-            tasks.spawn(async move { service.submit(Reseal { name }).await });
+            let (service, authority) = (self.service.clone(), by.authority.clone());
+            let rule = Authorised {
+                authority,
+                rule: Reseal { name },
+            };
+            tasks.spawn(async move { service.submit(rule).await });
         }
         while let Some(resealed) = tasks.join_next().await {
-            secrets += resealed.map_err(|_| Failure::Internal)?? as u64;
+            let resealed = resealed.map_err(|_| Failure::Internal)??;
+            secrets += resealed.map_err(Stop::NotAllowed)? as u64;
         }
         if secrets > 0 {
             let event = Event::plain(Act::KeyReseal, Ending::Success, &by.origin);

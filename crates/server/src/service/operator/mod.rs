@@ -649,7 +649,7 @@ impl Operator {
     /// Copies the database; the copy already says that it was made.
     async fn copy(&self, file: PathBuf, by: &By) -> Result<Reply, Stop> {
         let event = Event::plain(Act::BackupMake, Ending::Success, &by.origin);
-        self.service.note(vec![event]).await?;
+        self.note(by, event).await?;
         let copied = self
             .service
             .read(move |store| store.copy_to(&file).map_err(Failure::Store))

@@ -187,7 +187,7 @@ impl Operator {
     pub(super) async fn export_people(&self, after: String, by: &By) -> Result<Reply, Stop> {
         if after.is_empty() {
             let event = Event::plain(Act::AccountsExport, Ending::Success, &by.origin);
-            self.service.note(vec![event]).await?;
+            self.note(by, event).await?;
         }
         let page = self
             .service
